@@ -1,0 +1,1 @@
+"""The knowledge base: entities in Postgres, searched through snapshots."""
