@@ -1,0 +1,1 @@
+"""The named-entity disambiguator: text and candidates in, links out."""

@@ -1,0 +1,211 @@
+"""Which entities each mention of a document may mean: by alias, by a similar or shortened name, by meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.protocols import CandidateSource, FloatArray, IntArray
+from model.types import FoundBy
+
+MAX_CANDIDATES = 30
+ENOUGH_BY_ALIAS = 5  # with fewer, the search by meaning is asked too
+DENSE_RESULTS = 10
+INHERITED = 5
+ALIAS, FUZZY, DENSE = 1, 2, 4
+FOUND_BY: tuple[tuple[int, FoundBy], ...] = ((ALIAS, "alias"), (FUZZY, "fuzzy"), (DENSE, "dense"))
+
+# Takes an alias row, ordinals and counts, and gives those to use instead: training leaves out what a page itself
+# taught.
+Discount = Callable[[int, IntArray, IntArray], tuple[IntArray, IntArray]]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTable:
+    """The candidates of all mentions of one document, mention by mention.
+
+    Attributes:
+        mention: for each candidate, the position of its mention (ascending).
+        ordinal: the entity.
+        count: how often the mention's alias named the entity.
+        found: bits ALIAS, FUZZY, DENSE.
+        short_form: 1 where the candidate was taken over from a longer name earlier in the document.
+        dense: inner product in the search by meaning; 0 where it did not find the candidate.
+        totals: for each mention, the sum of its alias's counts.
+        rows: for each mention, the alias that it is, or -1.
+    """
+
+    mention: IntArray
+    ordinal: IntArray
+    count: FloatArray
+    found: IntArray
+    short_form: FloatArray
+    dense: FloatArray
+    totals: FloatArray
+    rows: IntArray
+
+    @property
+    def mentions(self) -> int:
+        """The number of mentions, those without candidates included."""
+        return len(self.totals)
+
+
+def found_by(bits: int) -> tuple[FoundBy, ...]:
+    """Return in words where a candidate was found."""
+    return tuple(name for bit, name in FOUND_BY if bits & bit)
+
+
+class _Entry:
+    """A candidate under construction."""
+
+    __slots__ = ("count", "dense", "found", "short_form")
+
+    def __init__(self) -> None:
+        self.count = 0.0
+        self.found = 0
+        self.short_form = 0.0
+        self.dense = 0.0
+
+
+class CandidateGenerator:
+    """Finds candidates in a `CandidateSource`."""
+
+    def __init__(self, source: CandidateSource) -> None:
+        self._source = source
+
+    def generate(
+        self,
+        surfaces: Sequence[str],
+        rows: IntArray,
+        queries: FloatArray,
+        discount: Discount | None = None,
+    ) -> CandidateTable:
+        """Find at most 30 candidates for each mention of one document.
+
+        Args:
+            surfaces: the mentions' words, in text order.
+            rows: the alias that each is where that is known, else -1.
+            queries: unit vectors (mentions x 384) for the search by meaning.
+            discount: see `Discount`.
+        """
+        entries: list[dict[int, _Entry]] = []
+        totals = np.zeros(len(surfaces), dtype=np.float32)
+        found_rows = np.array(rows, dtype=np.int32)
+        for index, surface in enumerate(surfaces):
+            found: dict[int, _Entry] = {}
+            bit = ALIAS
+            if found_rows[index] < 0:
+                found_rows[index], bit = self._lookup(surface)
+            if found_rows[index] >= 0:
+                totals[index] = self._add_bearers(found, int(found_rows[index]), bit, discount)
+            if not found:
+                for row in self._source.similar_aliases(surface):
+                    self._add_bearers(found, row, FUZZY, discount)
+            entries.append(found)
+        self._inherit(surfaces, entries)
+        self._add_dense(entries, queries)
+        return _table(entries, totals, found_rows)
+
+    def _lookup(self, surface: str) -> tuple[int, int]:
+        """Return the alias row of a surface or of a plain variant of it (-1 if none), and how it was found."""
+        row = self._source.alias_row(surface)
+        if row >= 0:
+            return row, ALIAS
+        for variant in _variants(surface):
+            row = self._source.alias_row(variant)
+            if row >= 0:
+                return row, FUZZY
+        return -1, FUZZY
+
+    def _add_bearers(self, found: dict[int, _Entry], row: int, bit: int, discount: Discount | None) -> float:
+        ordinals, counts = self._source.bearers(row)
+        if discount is not None:
+            ordinals, counts = discount(row, ordinals, counts)
+        for ordinal, count in zip(ordinals[:MAX_CANDIDATES].tolist(), counts[:MAX_CANDIDATES].tolist(), strict=True):
+            entry = found.setdefault(ordinal, _Entry())
+            entry.count += count
+            entry.found |= bit
+        return float(counts.sum())
+
+    def _inherit(self, surfaces: Sequence[str], entries: list[dict[int, _Entry]]) -> None:
+        """Give short forms the candidates of the longer name before them: "Merkel" after "Angela Merkel"."""
+        longer: list[int] = []
+        for index, surface in enumerate(surfaces):
+            for earlier in longer:
+                if is_short_form(surface, surfaces[earlier]):
+                    heirs = sorted(entries[earlier].items(), key=lambda item: -item[1].count)[:INHERITED]
+                    for ordinal, _ in heirs:
+                        entry = entries[index].setdefault(ordinal, _Entry())
+                        entry.found |= FUZZY
+                        entry.short_form = 1.0
+            if " " in surface and surface[:1].isupper() and entries[index]:
+                longer.append(index)
+
+    def _add_dense(self, entries: list[dict[int, _Entry]], queries: FloatArray) -> None:
+        few = [index for index, found in enumerate(entries) if len(found) < ENOUGH_BY_ALIAS]
+        if not few:
+            return
+        ordinals, scores = self._source.nearest(queries[few], DENSE_RESULTS)
+        for index, near, inner in zip(few, ordinals.tolist(), scores.tolist(), strict=True):
+            for ordinal, score in zip(near, inner, strict=True):
+                if ordinal >= 0:
+                    entry = entries[index].setdefault(ordinal, _Entry())
+                    entry.found |= DENSE
+                    entry.dense = score
+
+
+def is_short_form(surface: str, longer: str) -> bool:
+    """Tell whether `surface` can be a shorter name for what `longer` names.
+
+    That is its first or last words ("Merkel", "Angela" for "Angela Merkel"), or its initials.
+    """
+    if len(surface) >= len(longer) or not surface[:1].isupper():
+        return False
+    if longer.endswith(" " + surface) or longer.startswith(surface + " "):
+        return True
+    letters = surface.replace(".", "")
+    if not (2 <= len(letters) <= 6 and letters.isupper()):
+        return False
+    initials = "".join(word[0] for word in re.findall(r"\w+", longer) if word[0].isupper())
+    return letters == initials
+
+
+def _variants(surface: str) -> list[str]:
+    """Return spellings to try for a surface that is no alias: without possessive, article, full stops or hyphens."""
+    plain = re.sub(r"['’]s?$", "", surface)
+    without_article = re.sub(r"^(?:the|a|an)\s+", "", plain, flags=re.IGNORECASE)
+    bare = without_article.strip("\"'“”‘’()[].,;:!?- ")
+    variants = [
+        plain,
+        without_article,
+        bare,
+        bare.replace(".", ""),
+        bare.replace("-", " "),
+        bare.replace("–", "-"),
+        f"the {bare}",
+        bare.removesuffix("s"),
+        re.sub(r"\s*\([^)]*\)$", "", bare),
+        re.sub(r"\s*,.*$", "", bare),
+    ]
+    return [variant for variant in dict.fromkeys(variants) if variant and variant != surface]
+
+
+def _table(entries: list[dict[int, _Entry]], totals: FloatArray, rows: IntArray) -> CandidateTable:
+    kept: list[tuple[int, int, _Entry]] = []
+    for index, found in enumerate(entries):
+        # Names of the document and aliases come before what was merely near in meaning.
+        ranked = sorted(found.items(), key=lambda item: (-item[1].short_form, item[1].found == DENSE, -item[1].count))
+        kept.extend((index, ordinal, entry) for ordinal, entry in ranked[:MAX_CANDIDATES])
+    return CandidateTable(
+        mention=np.array([index for index, _, _ in kept], dtype=np.int32),
+        ordinal=np.array([ordinal for _, ordinal, _ in kept], dtype=np.int32),
+        count=np.array([entry.count for _, _, entry in kept], dtype=np.float32),
+        found=np.array([entry.found for _, _, entry in kept], dtype=np.int32),
+        short_form=np.array([entry.short_form for _, _, entry in kept], dtype=np.float32),
+        dense=np.array([entry.dense for _, _, entry in kept], dtype=np.float32),
+        totals=totals,
+        rows=rows,
+    )

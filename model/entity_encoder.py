@@ -1,0 +1,42 @@
+"""The entity side: from what the KB says of an entity to the vectors that the scorer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from model.encoder import Encoder
+from model.text_cache import HalfArray, TextCache
+
+MAX_TOKENS = 64  # of a description: its first sentence or two
+RECIPE = "p1"  # part of the version: change it when channel texts or vectors are made differently
+
+
+class EntityEncoder:
+    """Makes channel vectors of entities, with a cache on disk.
+
+    Attributes:
+        model_version: names the encoder and the recipe; vectors of two versions must not be mixed.
+    """
+
+    def __init__(self, encoder: Encoder, cache: Path) -> None:
+        self._cache = TextCache(encoder, cache, MAX_TOKENS)
+        self.model_version = payload_version(encoder)
+
+    def title_text(self, entity_id: str, label: str) -> str:
+        """Return the text of the title channel.
+
+        That is the label, or the id where the id is the label with something that tells it from its namesakes:
+        `Mercury_(planet)` for Mercury.
+        """
+        readable = entity_id.replace("_", " ")
+        return readable if readable.startswith(label) else label
+
+    def encode(self, texts: list[str], progress: Callable[[int], None]) -> HalfArray:
+        """Return one unit vector a text (texts x 384); see `TextCache.vectors`."""
+        return self._cache.vectors(texts, progress)
+
+
+def payload_version(encoder: Encoder) -> str:
+    """Return the version of the entity vectors that go with this encoder."""
+    return f"{encoder.version}-{RECIPE}"

@@ -1,0 +1,1 @@
+"""Fitting the feature scorer on labelled documents."""

@@ -1,0 +1,76 @@
+"""Training examples from labelled documents: candidates with features, and which of them is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model import features
+from model.candidates import CandidateTable
+from model.evaluation.corpus import LabelledDocument
+from model.fitting.pages import PageCounts, page_of
+from model.linker import Linker, given_spans
+from model.protocols import IntArray
+from model.types import Document, Span
+
+NIL_SHARE = 0.2  # of mentions whose right candidate is hidden, so that NIL is learned
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One document's mentions.
+
+    Attributes:
+        gold: for each mention the position of the right candidate in the table, or -1 for NIL.
+    """
+
+    document: str
+    table: CandidateTable
+    values: features.FeatureTable
+    gold: IntArray
+
+
+def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageCounts, seed: int) -> Iterator[Example]:
+    """Yield an example a document, leaving its page out of the counts, with some right candidates hidden."""
+    random = np.random.default_rng(seed)
+    plain = [
+        Document(document.id, document.text, tuple(Span(m.start, m.end) for m in document.mentions if m.entity))
+        for document in documents
+    ]
+    for labelled, document, encoded in zip(documents, plain, linker.encode(plain), strict=True):
+        if encoded is None or not document.mentions:
+            continue
+        spans, order = given_spans(document)
+        named = [linker.store.ordinal(mention.entity) for mention in labelled.mentions if mention.entity]
+        gold = np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
+        surfaces = [document.text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)]
+        vectors = features.mention_vectors(encoded, spans.starts.tolist(), spans.ends.tolist())
+        without = pages.without(page_of(labelled.id))
+        table = linker.generator.generate(surfaces, spans.rows, vectors.queries(), without)
+        hidden = random.random(len(gold)) < NIL_SHARE
+        table = _hide(table, np.where(hidden, gold, -1))
+        values = features.compute(surfaces, table, vectors, linker.store, without.popularity(table.ordinal))
+        yield Example(labelled.id, table, values, _positions(table, gold))
+
+
+def _hide(table: CandidateTable, gold: IntArray) -> CandidateTable:
+    keep = table.ordinal != gold[table.mention] if len(table.mention) else np.zeros(0, np.bool_)
+    return CandidateTable(
+        table.mention[keep],
+        table.ordinal[keep],
+        table.count[keep],
+        table.found[keep],
+        table.short_form[keep],
+        table.dense[keep],
+        table.totals,
+        table.rows,
+    )
+
+
+def _positions(table: CandidateTable, gold: IntArray) -> IntArray:
+    result = np.full(table.mentions, -1, dtype=np.int32)
+    right = np.flatnonzero(table.ordinal == gold[table.mention]) if len(table.mention) else np.zeros(0, np.int64)
+    result[table.mention[right]] = right
+    return result

@@ -1,0 +1,234 @@
+"""`namesake fit`: learn the feature scorer's weights from labelled documents and write them to a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from model import mentions
+from model.evaluation.corpus import LabelledDocument, stable_hash
+from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.fitting.examples import Example, examples
+from model.fitting.logit import Array, Choices, fit_binary, fit_choices
+from model.fitting.pages import PageCounts, page_of
+from model.linker import Linker
+from model.protocols import FloatArray
+from model.scorer import FeatureScorer, Scores, probabilities
+from model.types import Document
+
+HELD_OUT = 0.15  # of the pages, for calibration
+LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
+THRESHOLDS = np.arange(0.02, 0.9, 0.01)
+BLOCK = 64
+ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """What fitting saw and reached: accuracy and expected calibration error on the held-out pages, F1 of detection."""
+
+    documents: int
+    mentions: int
+    held_out_mentions: int
+    held_out_accuracy: float
+    held_out_calibration_error: float
+    detection_f1: float
+    weights: dict[str, object] = field(repr=False)
+
+    def summary(self) -> str:
+        """Say in a few lines what fitting reached."""
+        return (
+            f"{self.documents:,} documents, {self.mentions:,} mentions, {self.held_out_mentions:,} of them held out\n"
+            f"held out: {self.held_out_accuracy:.1%} right (a fifth of the right candidates were hidden), "
+            f"calibration error {self.held_out_calibration_error:.3f}\n"
+            f"detection and linking of the exhaustive documents: F1 {self.detection_f1:.3f}"
+        )
+
+
+def untrained() -> dict[str, object]:
+    """Return weights of zero, to start fitting from."""
+    return {
+        "version": "untrained",
+        "candidate": dict.fromkeys(CANDIDATE_FEATURES, 0.0),
+        "nil": dict.fromkeys(NIL_FEATURES, 0.0),
+        "mention": dict.fromkeys(mentions.FEATURES, 0.0),
+        "calibration": {"slope": 1.0, "offset": 0.0, "nil_threshold": 1.0, "threshold": 0.0},
+    }
+
+
+def fit(
+    linker: Linker,
+    training: Sequence[LabelledDocument],
+    all_training: Iterable[LabelledDocument],
+    exhaustive: Sequence[LabelledDocument],
+    version: str,
+    seed: int,
+    progress: Progress,
+) -> FitReport:
+    """Fit ranking, NIL, calibration and mention detection.
+
+    Args:
+        training: documents whose mentions are links, for ranking and calibration.
+        all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
+        exhaustive: documents in which every mention is marked, for detection.
+        version: name of the weights.
+    """
+    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
+    pages.add(all_training)
+    made: list[Example] = []
+    for start in range(0, len(training), BLOCK):
+        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start))
+        progress("examples", min(start + BLOCK, len(training)), len(training))
+    held_out = [_is_held_out(example.document, seed) for example in made]
+    ranking = _fit_ranking([example for example, out in zip(made, held_out, strict=True) if not out])
+    calibration, accuracy, error = _calibrate(
+        [example for example, out in zip(made, held_out, strict=True) if out], ranking
+    )
+    cue_weights = _fit_detection(linker, exhaustive)
+    weights: dict[str, object] = {
+        "version": version,
+        "candidate": _named(CANDIDATE_FEATURES, ranking[: len(CANDIDATE_FEATURES)]),
+        "nil": _named(NIL_FEATURES, ranking[len(CANDIDATE_FEATURES) :]),
+        "mention": _named(mentions.FEATURES, cue_weights),
+        "calibration": {**calibration, "threshold": 0.0},
+    }
+    threshold, f1 = _best_threshold(linker, FeatureScorer(weights), exhaustive)
+    weights["calibration"] = {**calibration, "threshold": threshold}
+    return FitReport(
+        documents=len(training),
+        mentions=sum(len(example.gold) for example in made),
+        held_out_mentions=sum(len(example.gold) for example, out in zip(made, held_out, strict=True) if out),
+        held_out_accuracy=accuracy,
+        held_out_calibration_error=error,
+        detection_f1=f1,
+        weights=weights,
+    )
+
+
+def save(weights: dict[str, object], path: Path) -> None:
+    """Write weights as readable JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(weights, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _is_held_out(document: str, seed: int) -> bool:
+    return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
+
+
+def _fit_ranking(made: Sequence[Example]) -> Array:
+    """Fit one weight a candidate feature and one a NIL feature; each mention chooses among its candidates and NIL."""
+    values: list[FloatArray] = []
+    groups: list[int] = []
+    chosen: list[int] = []
+    count = 0
+    for example in made:
+        bounds = np.searchsorted(example.table.mention, np.arange(example.table.mentions + 1))
+        for mention in range(example.table.mentions):
+            rows = example.values.candidates[bounds[mention] : bounds[mention + 1]]
+            block = np.zeros((len(rows) + 1, len(CANDIDATE_FEATURES) + len(NIL_FEATURES)), dtype=np.float32)
+            block[:-1, : len(CANDIDATE_FEATURES)] = rows
+            block[-1, len(CANDIDATE_FEATURES) :] = example.values.nil[mention]
+            gold = int(example.gold[mention])
+            chosen.append(count + (len(rows) if gold < 0 else gold - int(bounds[mention])))
+            groups.extend([len(chosen) - 1] * len(block))
+            values.append(block)
+            count += len(block)
+    stacked = np.concatenate(values).astype(np.float64)
+    return fit_choices(Choices(stacked, np.array(groups), np.array(chosen), np.ones(len(chosen))))
+
+
+def _calibrate(made: Sequence[Example], ranking: Array) -> tuple[dict[str, float], float, float]:
+    """Fit Platt scaling (Platt, 1999) of the best candidate's probability, and from where on NIL is answered.
+
+    Returns:
+        Slope and offset of the scaling and the threshold for NIL, the accuracy, and the calibration error that is left.
+    """
+    outcomes = np.concatenate([_outcomes(example, ranking) for example in made]).astype(np.float64)
+    probability, right, nil = np.clip(outcomes[:, 0], 1e-6, 1 - 1e-6), outcomes[:, 1], outcomes[:, 2]
+    odds = np.log(probability / (1 - probability))
+    slope, offset = fit_binary(np.column_stack([odds, np.ones_like(odds)]), right, np.ones_like(right), ridge=1e-3)
+    confidence = 1 / (1 + np.exp(-(slope * odds + offset)))
+    fitted = {
+        "slope": float(slope),
+        "offset": float(offset),
+        "nil_threshold": float(np.quantile(nil[right > 0], 1 - LOST_TO_NIL)),
+    }
+    return fitted, float(right.mean()), _calibration_error(confidence, right)
+
+
+def _outcomes(example: Example, ranking: Array) -> FloatArray:
+    """Return for each mention with candidates: its best one's probability, whether that is right, NIL's probability."""
+    split = len(CANDIDATE_FEATURES)
+    scores = Scores(
+        (example.values.candidates @ ranking[:split]).astype(np.float32),
+        (example.values.nil @ ranking[split:]).astype(np.float32),
+        None,
+        (),
+    )
+    mention = example.table.mention
+    probability, nil = probabilities(mention, scores)
+    best = np.zeros(example.table.mentions, dtype=np.float32)
+    np.maximum.at(best, mention, probability)
+    right = np.zeros(example.table.mentions, dtype=np.float32)
+    is_gold = np.arange(len(probability)) == example.gold[mention]
+    np.maximum.at(right, mention, ((probability == best[mention]) & is_gold).astype(np.float32))
+    has_any = np.bincount(mention, minlength=example.table.mentions) > 0
+    return np.column_stack([best, right, nil])[has_any]
+
+
+def _calibration_error(confidence: Array, right: Array, bins: int = 15) -> float:
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs((confidence - right)[which == index].sum()) for index in range(bins)]
+    return float(sum(gaps) / len(right))
+
+
+def _fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument]) -> Array:
+    values: list[FloatArray] = []
+    labels: list[FloatArray] = []
+    for document in exhaustive:
+        spans = mentions.propose(document.text, linker.source)
+        gold = {(_without_article(document.text, m.start), m.end) for m in document.mentions}
+        found = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
+        values.append(mentions.features(document.text, spans, linker.source, linker.word_ranks))
+        labels.append(np.array([span in gold for span in found], dtype=np.float32))
+    stacked, answers = np.concatenate(values).astype(np.float64), np.concatenate(labels).astype(np.float64)
+    return fit_binary(stacked, answers, np.ones_like(answers))
+
+
+def _best_threshold(
+    linker: Linker, scorer: FeatureScorer, exhaustive: Sequence[LabelledDocument]
+) -> tuple[float, float]:
+    """Return the threshold with the best strong-match F1 on the exhaustively marked documents, and that F1."""
+    trial = Linker(linker.encoder, linker.source, linker.store, scorer)
+    linked = trial.link([Document(document.id, document.text) for document in exhaustive])
+    scores: list[float] = []
+    right: list[bool] = []
+    total = 0
+    for document, answer in zip(exhaustive, linked, strict=True):
+        gold = {(_without_article(document.text, m.start), m.end): m.entity for m in document.mentions if m.entity}
+        total += sum(linker.store.ordinal(entity) is not None for entity in gold.values())
+        for link in answer.links:
+            if link.entity is not None:
+                scores.append(link.mention_score * link.confidence)
+                right.append(gold.get((link.start, link.end)) == link.entity)
+    ranked, hits = np.array(scores), np.array(right)
+    f1 = [2 * hits[ranked >= t].sum() / max((ranked >= t).sum() + total, 1) for t in THRESHOLDS]
+    best = int(np.argmax(f1))
+    return float(THRESHOLDS[best]), float(f1[best])
+
+
+def _without_article(text: str, start: int) -> int:
+    """Return where a mention starts when an article before the name does not count as part of it."""
+    article = ARTICLE.match(text, start)
+    return article.end() if article else start
+
+
+def _named(names: Sequence[str], values: Array) -> dict[str, float]:
+    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}

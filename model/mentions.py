@@ -1,0 +1,177 @@
+"""Mention detection: which stretches of a text name an entity.
+
+Candidates are the aliases that occur in the text, and runs of capitalised words that are no alias (an entity that the
+KB may not know). Each gets a probability from a logistic model over cheap cues, link probability above all: how often
+an alias is a link in the documents in which it occurs (keyphraseness: Mihalcea and Csomai, 2007). Of overlapping spans
+the best set is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.protocols import CandidateSource, FloatArray, IntArray
+
+FEATURES = (
+    "bias",
+    "link_log_odds",
+    "seen",
+    "log_count",
+    "capitalised",
+    "capitalised_in_sentence",
+    "all_capitals",
+    "lower",
+    "words",
+    "single_word",
+    "starts_sentence",
+    "number",
+    "common_word",
+    "part_of_name",
+    "no_alias",
+    "unseen_lower",
+    "function_word",
+)
+# A run of capitalised words, joined by the small words that names contain.
+NAME = re.compile(
+    r"\b[A-ZÀ-ÖØ-Þ][\w'’&.-]*(?:\s+(?:of|the|de|la|van|von|der|and|&)\s+[A-ZÀ-ÖØ-Þ][\w'’&-]*|\s+[A-ZÀ-ÖØ-Þ][\w'’&-]*)*"
+)
+WORD = re.compile(r"\w+")
+SENTENCE_START = re.compile(r"(?:^|[.!?…:]['\"”’)\]]*\s+|\n\s*|[-–—•*]\s+|^\W+)$")
+# fmt: off
+FUNCTION_WORDS = frozenset([
+    "a", "an", "the", "of", "in", "on", "at", "by", "for", "to", "from", "with", "and", "or", "but", "as", "is",
+    "are", "was", "were", "be", "been", "being", "he", "she", "it", "they", "we", "you", "i", "his", "her", "its",
+    "their", "our", "your", "my", "me", "him", "them", "us", "this", "that", "these", "those", "there", "here", "who",
+    "whom", "whose", "which", "what", "when", "where", "why", "how", "not", "no", "nor", "so", "if", "then", "than",
+    "too", "very", "can", "will", "just", "should", "would", "could", "may", "might", "must", "do", "does", "did",
+    "has", "have", "had", "more", "most", "some", "any", "all", "both", "each", "few", "other", "such", "only", "own",
+    "same", "also", "into", "over", "under", "after", "before", "between", "during", "about", "against", "out", "up",
+    "down", "off", "again", "further", "once", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "ten", "first", "second", "third", "new", "old",
+])
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Stretches of one text.
+
+    Attributes:
+        starts, ends: code point offsets.
+        rows: the alias that each is, or -1.
+        scores: probability that each is a mention.
+    """
+
+    starts: IntArray
+    ends: IntArray
+    rows: IntArray
+    scores: FloatArray
+
+    def take(self, chosen: Sequence[int] | IntArray) -> Spans:
+        """Return some of the spans."""
+        index = np.asarray(chosen, dtype=np.int64)
+        return Spans(self.starts[index], self.ends[index], self.rows[index], self.scores[index])
+
+
+def propose(text: str, source: CandidateSource) -> Spans:
+    """Find the spans that may be mentions; their scores are still zero."""
+    matches = source.match(text)
+    known = set(zip(matches.starts.tolist(), matches.ends.tolist(), strict=True))
+    names = [match.span() for match in NAME.finditer(text)]
+    extra = [span for span in ((start, _trim(text, start, end)) for start, end in names) if span not in known]
+    starts = np.concatenate([matches.starts, np.array([start for start, _ in extra], dtype=np.int32)])
+    ends = np.concatenate([matches.ends, np.array([end for _, end in extra], dtype=np.int32)])
+    rows = np.concatenate([matches.rows, np.full(len(extra), -1, dtype=np.int32)])
+    return Spans(starts, ends, rows, np.zeros(len(rows), dtype=np.float32))
+
+
+def _trim(text: str, start: int, end: int) -> int:
+    """Return the end of a name without a possessive or full stop at its end."""
+    name = text[start:end]
+    for ending in ("'s", "’s", "'", "’", ".", "-"):
+        if name.endswith(ending) and len(name) > len(ending):
+            return end - len(ending)
+    return end
+
+
+def features(text: str, spans: Spans, source: CandidateSource, word_ranks: dict[str, int]) -> FloatArray:
+    """Return the cues of spans (spans x FEATURES).
+
+    Args:
+        word_ranks: lower-case words of the encoder's vocabulary with their rank; it is ordered by frequency.
+    """
+    count = len(spans.rows)
+    result = np.zeros((count, len(FEATURES)), dtype=np.float32)
+    if not count:
+        return result
+    known = spans.rows >= 0
+    statistics = np.zeros((count, 5), dtype=np.int64)
+    statistics[known] = source.alias_statistics(spans.rows[known])
+    names = [match.span() for match in NAME.finditer(text)]
+    name_starts = np.array([start for start, _ in names], dtype=np.int64)
+    for index, (start, end) in enumerate(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True)):
+        surface = text[start:end]
+        result[index] = _cues(text, start, surface, statistics[index].tolist(), word_ranks)
+        at = int(np.searchsorted(name_starts, start, side="right")) - 1
+        inside = at >= 0 and names[at][0] <= start and end <= names[at][1]
+        result[index, FEATURES.index("part_of_name")] = inside and (end - start) < 0.9 * (names[at][1] - names[at][0])
+    result[:, FEATURES.index("no_alias")] = ~known
+    return result
+
+
+def _cues(text: str, start: int, surface: str, statistics: list[int], word_ranks: dict[str, int]) -> list[float]:
+    total, upper_seen, upper_links, lower_seen, lower_links = statistics
+    upper = any(character.isupper() for character in surface)
+    seen, links = (upper_seen, upper_links) if upper else (lower_seen, lower_links)
+    words = WORD.findall(surface)
+    first_upper = surface[:1].isupper()
+    starts_sentence = bool(SENTENCE_START.search(text[max(0, start - 6) : start]))
+    rank = word_ranks.get(surface.lower()) if len(words) == 1 else None
+    number = not any(character.isalpha() for character in surface)
+    odds = float(np.log((links + 0.2) / (max(seen - links, 0) + 2.0))) if seen else 0.0
+    return [
+        1.0,
+        odds,
+        float(seen > 0),
+        float(np.log1p(total)),
+        float(first_upper),
+        float(first_upper and not starts_sentence),
+        float(surface.isupper() and len(surface) > 1),
+        float(not upper and not number),
+        float(np.log1p(len(words))),
+        float(len(words) == 1),
+        float(starts_sentence),
+        float(number),
+        0.0 if rank is None else float(np.log(30522 / (rank - 990))) if rank > 996 else 3.0,
+        0.0,
+        0.0,
+        float(not upper and not seen and not number),
+        float(all(word.lower() in FUNCTION_WORDS for word in words)),
+    ]
+
+
+def best_disjoint(spans: Spans, weights: FloatArray) -> list[int]:
+    """Return the positions of non-overlapping spans whose weights have the largest sum, in text order.
+
+    Spans with a weight of zero or less are never chosen. (Weighted interval scheduling.)
+    """
+    order = [index for index in np.argsort(spans.ends, kind="stable").tolist() if weights[index] > 0]
+    ends = spans.ends[order]
+    before = np.searchsorted(ends, spans.starts[order], side="right")
+    best = [0.0] * (len(order) + 1)
+    for position, index in enumerate(order):
+        best[position + 1] = max(best[position], best[int(before[position])] + float(weights[index]))
+    chosen: list[int] = []
+    position = len(order)
+    while position > 0:
+        index = order[position - 1]
+        if best[position] == best[position - 1]:
+            position -= 1
+        else:
+            chosen.append(index)
+            position = int(before[position - 1])
+    return chosen[::-1]

@@ -1,0 +1,174 @@
+"""The scorer: from features to scores, from scores to calibrated confidences.
+
+This one is a conditional logit over interpretable features with the answer NIL beside the candidates. Any other model
+that implements `Scorer` can take its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import orjson
+
+from model import mentions
+from model.candidates import CandidateTable
+from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
+from model.protocols import FloatArray, IntArray
+
+WEIGHTS = Path(__file__).parent / "weights" / "features.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A document's scored candidates.
+
+    Attributes:
+        raw: the score of each candidate.
+        nil: the score of NIL for each mention, on the same scale.
+        contributions: what each feature added to each candidate's score (candidates x features), or None.
+        names: the names of those features.
+    """
+
+    raw: FloatArray
+    nil: FloatArray
+    contributions: FloatArray | None
+    names: tuple[str, ...]
+
+
+class Scorer(Protocol):
+    """Ranks candidates."""
+
+    @property
+    def version(self) -> str:
+        """Name of the model, as answers show it."""
+        ...
+
+    def score(self, table: CandidateTable, features: FeatureTable) -> Scores:
+        """Score a document's candidates and NIL."""
+        ...
+
+    def mention_scores(self, cues: FloatArray) -> FloatArray:
+        """Return the probability that each span is a mention."""
+        ...
+
+    def calibrate(self, probability: FloatArray) -> FloatArray:
+        """Turn softmax probabilities into calibrated confidences."""
+        ...
+
+    @property
+    def nil_threshold(self) -> float:
+        """The probability of NIL above which NIL is answered."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """The smallest mention_score x confidence at which a detected mention is answered with an entity."""
+        ...
+
+
+class ScorerError(RuntimeError):
+    """The scorer's weights cannot be used."""
+
+
+class FeatureScorer:
+    """The fitted scorer: one weight a feature."""
+
+    def __init__(self, weights: Mapping[str, object]) -> None:
+        candidate, nil, cues = (_vector(weights, part) for part in ("candidate", "nil", "mention"))
+        self._candidate = _ordered(candidate, CANDIDATE_FEATURES)
+        self._nil = _ordered(nil, NIL_FEATURES)
+        self._cues = _ordered(cues, mentions.FEATURES)
+        calibration = _vector(weights, "calibration")
+        self._slope, self._offset = calibration["slope"], calibration["offset"]
+        self.threshold = calibration["threshold"]
+        self.nil_threshold = calibration["nil_threshold"]
+        self.version = str(weights["version"])
+
+    def score(self, table: CandidateTable, features: FeatureTable) -> Scores:  # noqa: ARG002
+        """Score a document's candidates and NIL."""
+        contributions = features.candidates * self._candidate
+        return Scores(contributions.sum(axis=1), features.nil @ self._nil, contributions, CANDIDATE_FEATURES)
+
+    def mention_scores(self, cues: FloatArray) -> FloatArray:
+        """Return the probability that each span (cues: spans x model.mentions.FEATURES) is a mention."""
+        return _sigmoid(cues @ self._cues)
+
+    def calibrate(self, probability: FloatArray) -> FloatArray:
+        """Turn softmax probabilities into calibrated confidences (Platt scaling of their log odds)."""
+        clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+        return _sigmoid(self._slope * np.log(clipped / (1 - clipped)) + self._offset)
+
+
+def load_scorer(path: Path = WEIGHTS) -> FeatureScorer:
+    """Load fitted weights.
+
+    Raises:
+        ScorerError: the file is missing, damaged, or was fitted for other features.
+    """
+    try:
+        return FeatureScorer(orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise ScorerError(f"{path} is missing: fit it with `namesake fit`") from None
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ScorerError(f"{path} cannot be used ({error}): fit it again with `namesake fit`") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFeatureScorer:
+    """A baseline that ranks by one feature alone and has no idea of NIL beyond an empty candidate list."""
+
+    version: str
+    feature: str
+    fitted: FeatureScorer
+    scale: float
+    nil_threshold: float = 0.999
+
+    @property
+    def threshold(self) -> float:
+        """As of the fitted scorer."""
+        return self.fitted.threshold
+
+    def score(self, table: CandidateTable, features: FeatureTable) -> Scores:
+        """Score by the one feature; NIL wins only where there are no candidates."""
+        column = features.candidates[:, CANDIDATE_FEATURES.index(self.feature)]
+        return Scores(column * self.scale, np.full(table.mentions, -20.0, dtype=np.float32), None, ())
+
+    def mention_scores(self, cues: FloatArray) -> FloatArray:
+        """As the fitted scorer does."""
+        return self.fitted.mention_scores(cues)
+
+    def calibrate(self, probability: FloatArray) -> FloatArray:
+        """Leave probabilities as they are."""
+        return probability
+
+
+def probabilities(mention: IntArray, scores: Scores) -> tuple[FloatArray, FloatArray]:
+    """Softmax over each mention's candidates and NIL: probabilities of candidates, and of NIL for each mention."""
+    best = scores.nil.copy()
+    np.maximum.at(best, mention, scores.raw)
+    candidates = np.exp(scores.raw - best[mention])
+    nil = np.exp(scores.nil - best)
+    sums = nil.copy()
+    np.add.at(sums, mention, candidates)
+    return candidates / sums[mention], nil / sums
+
+
+def _vector(weights: Mapping[str, object], part: str) -> dict[str, float]:
+    values = weights[part]
+    if not isinstance(values, dict):
+        raise TypeError(f"{part} is not an object")
+    return {str(name): float(value) for name, value in values.items()}
+
+
+def _ordered(values: dict[str, float], names: tuple[str, ...]) -> FloatArray:
+    if set(values) != set(names):
+        raise ValueError(f"the features differ: {', '.join(sorted(set(values) ^ set(names)))}")
+    return np.array([values[name] for name in names], dtype=np.float32)
+
+
+def _sigmoid(values: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-values)), dtype=np.float32)
