@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import AutoModel
+from transformers.utils.logging import disable_progress_bar
 
 from model.encoder import FloatArray
 
@@ -18,6 +19,7 @@ class TorchRunner:
     """Runs the encoder with torch, in batches of sequences of similar length; fp32 on a CPU, fp16 on a GPU."""
 
     def __init__(self, folder: Path) -> None:
+        disable_progress_bar()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         self._model = AutoModel.from_pretrained(folder, dtype=dtype).to(self.device).eval()

@@ -114,6 +114,9 @@ def _export_fp32(folder: Path, target: Path) -> None:
     import torch
     from onnxruntime.transformers import optimizer
     from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
 
     class LastHidden(torch.nn.Module):
         def __init__(self) -> None:

@@ -98,10 +98,17 @@ def _trim(text: str, start: int, end: int) -> int:
     return end
 
 
-def features(text: str, spans: Spans, source: CandidateSource, word_ranks: dict[str, int]) -> FloatArray:
+def features(
+    text: str,
+    spans: Spans,
+    source: CandidateSource,
+    word_ranks: dict[str, int],
+    own: IntArray | None = None,
+) -> FloatArray:
     """Return the cues of spans (spans x FEATURES).
 
     Args:
+        own: what this very text added to the aliases' statistics (spans x 5), to be left out when it is learned from.
         word_ranks: lower-case words of the encoder's vocabulary with their rank; it is ordered by frequency.
     """
     count = len(spans.rows)
@@ -111,6 +118,8 @@ def features(text: str, spans: Spans, source: CandidateSource, word_ranks: dict[
     known = spans.rows >= 0
     statistics = np.zeros((count, 5), dtype=np.int64)
     statistics[known] = source.alias_statistics(spans.rows[known])
+    if own is not None:
+        statistics = np.maximum(statistics - own, 0)
     names = [match.span() for match in NAME.finditer(text)]
     name_starts = np.array([start for start, _ in names], dtype=np.int64)
     for index, (start, end) in enumerate(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True)):

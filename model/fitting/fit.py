@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import orjson
 from model import mentions
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.fitting.detection import fit_detection, gold_spans
 from model.fitting.examples import Example, examples
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
 from model.fitting.pages import PageCounts, page_of
@@ -25,7 +25,7 @@ HELD_OUT = 0.15  # of the pages, for calibration
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
 THRESHOLDS = np.arange(0.02, 0.9, 0.01)
 BLOCK = 64
-ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
+MOST_PARTIAL = 1000  # documents with links that detection is learned from, beside the exhaustive ones
 
 Progress = Callable[[str, int, int], None]
 
@@ -68,6 +68,7 @@ def fit(
     training: Sequence[LabelledDocument],
     all_training: Iterable[LabelledDocument],
     exhaustive: Sequence[LabelledDocument],
+    counted: frozenset[str],
     version: str,
     seed: int,
     progress: Progress,
@@ -78,6 +79,7 @@ def fit(
         training: documents whose mentions are links, for ranking and calibration.
         all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
         exhaustive: documents in which every mention is marked, for detection.
+        counted: sources of `training` in which alias occurrences were counted, for detection too.
         version: name of the weights.
     """
     pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
@@ -91,7 +93,7 @@ def fit(
     calibration, accuracy, error = _calibrate(
         [example for example, out in zip(made, held_out, strict=True) if out], ranking
     )
-    cue_weights = _fit_detection(linker, exhaustive)
+    cue_weights = fit_detection(linker, exhaustive, [d for d in training if d.source in counted][:MOST_PARTIAL])
     weights: dict[str, object] = {
         "version": version,
         "candidate": _named(CANDIDATE_FEATURES, ranking[: len(CANDIDATE_FEATURES)]),
@@ -189,19 +191,6 @@ def _calibration_error(confidence: Array, right: Array, bins: int = 15) -> float
     return float(sum(gaps) / len(right))
 
 
-def _fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument]) -> Array:
-    values: list[FloatArray] = []
-    labels: list[FloatArray] = []
-    for document in exhaustive:
-        spans = mentions.propose(document.text, linker.source)
-        gold = {(_without_article(document.text, m.start), m.end) for m in document.mentions}
-        found = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
-        values.append(mentions.features(document.text, spans, linker.source, linker.word_ranks))
-        labels.append(np.array([span in gold for span in found], dtype=np.float32))
-    stacked, answers = np.concatenate(values).astype(np.float64), np.concatenate(labels).astype(np.float64)
-    return fit_binary(stacked, answers, np.ones_like(answers))
-
-
 def _best_threshold(
     linker: Linker, scorer: FeatureScorer, exhaustive: Sequence[LabelledDocument]
 ) -> tuple[float, float]:
@@ -212,8 +201,8 @@ def _best_threshold(
     right: list[bool] = []
     total = 0
     for document, answer in zip(exhaustive, linked, strict=True):
-        gold = {(_without_article(document.text, m.start), m.end): m.entity for m in document.mentions if m.entity}
-        total += sum(linker.store.ordinal(entity) is not None for entity in gold.values())
+        gold = gold_spans(document)
+        total += sum(entity is not None and linker.store.ordinal(entity) is not None for entity in gold.values())
         for link in answer.links:
             if link.entity is not None:
                 scores.append(link.mention_score * link.confidence)
@@ -222,12 +211,6 @@ def _best_threshold(
     f1 = [2 * hits[ranked >= t].sum() / max((ranked >= t).sum() + total, 1) for t in THRESHOLDS]
     best = int(np.argmax(f1))
     return float(THRESHOLDS[best]), float(f1[best])
-
-
-def _without_article(text: str, start: int) -> int:
-    """Return where a mention starts when an article before the name does not count as part of it."""
-    article = ARTICLE.match(text, start)
-    return article.end() if article else start
 
 
 def _named(names: Sequence[str], values: Array) -> dict[str, float]:

@@ -1,0 +1,52 @@
+"""The command line: `namesake COMMAND`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from app.commands import db, index, kb
+from app.commands.doctor import doctor
+from app.commands.evaluate import evaluate_command
+from app.commands.fit import count_links, fit
+from app.commands.link import link
+from app.commands.serve import serve
+from app.terminal import MISTAKE, explain
+
+app = typer.Typer(
+    help="Which of the entities that share this name does the text mean?",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(link)
+app.command()(doctor)
+app.add_typer(kb.app, name="kb", help="Import, export and look at the knowledge base.")
+app.add_typer(index.app, name="index", help="Build and check the index of the knowledge base.")
+app.add_typer(db.app, name="db", help="Look after the database.")
+app.command("evaluate")(evaluate_command)
+app.command("count-links")(count_links)
+app.command()(fit)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of Namesake."""
+    from app.version import installed_version
+
+    typer.echo(installed_version())
+
+
+def main() -> None:
+    """Run the command line; expected errors end with exit code 2 and a remedy, not with a traceback."""
+    try:
+        app(prog_name="namesake")
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if not explain(error):
+            raise
+        sys.exit(MISTAKE)

@@ -1,0 +1,111 @@
+"""`namesake fit` and `namesake count-links`: learn from labelled documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.terminal import CommandError, command_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.evaluation.corpus import LabelledDocument
+
+DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
+EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from."
+COUNTED_HELP = "Source that `namesake count-links` was run on, to learn detection from too; may be repeated."
+SOURCE_HELP = "Only documents of this source; may be repeated."
+
+
+def count_links(
+    documents: Annotated[list[Path], typer.Argument(help="Documents (.jsonl or .jsonl.gz) with their links.")],
+    source: Annotated[list[str] | None, typer.Option(help=SOURCE_HELP, show_default=False)] = None,
+) -> None:
+    """Count how often each alias is a link where it occurs, so that "may" is not taken for a name.
+
+    The counts are kept in the knowledge base; the next index build uses them.
+
+    Example:
+    namesake count-links train.jsonl.gz --source wiki-prose --source wiki-list
+    """
+    from sqlalchemy.orm import Session
+
+    from app.assembly import snapshot_folders
+    from app.service import open_database
+    from kb import curation, queries
+    from kb.occurrences import count_occurrences
+
+    settings = command_settings()
+    snapshot = snapshot_folders(settings).open_current()
+    pairs = (
+        (document.text, {(mention.start, mention.end) for mention in document.mentions})
+        for document in _read(documents, source)
+    )
+    counts = count_occurrences(snapshot.aliases, pairs)
+    rows = [queries.AliasOccurrenceRecord(alias, *numbers) for alias, numbers in counts.items()]
+    with open_database(settings) as engine, Session(engine) as session, session.begin():
+        curation.replace_alias_occurrences(session, settings.namespace, rows)
+    typer.echo(f"Counted {len(counts):,} aliases. Build the index again to use the counts: namesake index build")
+
+
+def fit(
+    documents: Annotated[list[Path], typer.Option("--documents", help=DOCUMENTS_HELP, show_default=False)],
+    exhaustive: Annotated[list[Path], typer.Option("--exhaustive", help=EXHAUSTIVE_HELP, show_default=False)],
+    source: Annotated[list[str] | None, typer.Option(help=SOURCE_HELP, show_default=False)] = None,
+    counted: Annotated[list[str] | None, typer.Option(help=COUNTED_HELP, show_default=False)] = None,
+    sample: Annotated[int, typer.Option(min=10, help="Documents of each source to learn from.")] = 1500,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample, the hidden candidates and the held-out pages.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Where to write the weights; the shipped ones by default.")] = None,
+    version: Annotated[str, typer.Option(help="Name of the weights, shown in every answer.")] = "features-1",
+) -> None:
+    """Fit the weights of the feature scorer: ranking, NIL, calibration and mention detection.
+
+    What a page itself added to the counts is left out while learning from it, and a share of the pages is kept for the
+    calibration.
+
+    Example:
+    namesake fit --documents train.jsonl.gz --exhaustive gum-train.jsonl.gz --source wiki-prose --source wiki-table
+    """
+    from app.progress import step_bars
+    from app.service import open_database
+    from model.fitting.fit import fit as fit_weights
+    from model.fitting.fit import save, untrained
+    from model.scorer import WEIGHTS, FeatureScorer
+
+    settings = command_settings()
+    every = list(_read(documents, source))
+    chosen = _sample(every, sample, seed)
+    if not chosen:
+        raise CommandError("There are no documents to learn from", "check --documents and --source")
+    from app.assembly import open_pipeline
+
+    with open_database(settings), step_bars() as progress:
+        linker = open_pipeline(settings, FeatureScorer(untrained()))
+        report = fit_weights(
+            linker, chosen, every, list(_read(exhaustive, None)), frozenset(counted or ()), version, seed, progress
+        )
+    save(report.weights, out or WEIGHTS)
+    typer.echo(report.summary())
+
+
+def _read(paths: list[Path], sources: list[str] | None) -> Iterator[LabelledDocument]:
+    from model.evaluation.corpus import read_documents
+
+    for path in paths:
+        for document in read_documents(path):
+            if not sources or document.source in sources:
+                yield document
+
+
+def _sample(documents: list[LabelledDocument], size: int, seed: int) -> list[LabelledDocument]:
+    """Return `size` documents of each source, always the same ones for a seed."""
+    from model.evaluation.corpus import stable_hash
+
+    chosen: list[LabelledDocument] = []
+    for source in sorted({document.source for document in documents}):
+        pool = [document for document in documents if document.source == source and document.mentions]
+        chosen.extend(sorted(pool, key=lambda document: stable_hash(seed, document.id))[:size])
+    return chosen

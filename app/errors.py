@@ -1,0 +1,161 @@
+"""Everything that goes wrong becomes a problem+json answer that says what to do.
+
+ProblemError                 an answer with its status; what routes and middleware raise
+StarletteHTTPException       what the framework raises (404, 405, a body that cannot be read)
+RequestValidationError       what pydantic finds in a request
+OperationalError             the database cannot be reached
+Exception                    anything else: 500, with the traceback in the log and not in the answer; caught by the
+                             middleware, so that this answer too has its id and its line in the log
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.schemas.problem import PROBLEM_TYPE, FieldProblem
+from app.validation import field_problem
+
+log = structlog.get_logger(__name__)
+
+TITLES: dict[str, tuple[int, str]] = {
+    "invalid-json": (400, "The body is not JSON"),
+    "bad-request": (400, "The request cannot be understood"),
+    "not-found": (404, "There is nothing at this address"),
+    "entity-not-found": (404, "The knowledge base has no such entity"),
+    "method-not-allowed": (405, "This address does not answer this method"),
+    "body-too-large": (413, "The body is too large"),
+    "unsupported-media-type": (415, "The body is of a type that is not understood here"),
+    "invalid-request": (422, "The request has fields that cannot be used"),
+    "internal-error": (500, "Something went wrong inside the service"),
+    "not-ready": (503, "The service cannot answer yet"),
+    "overloaded": (503, "Too many requests are waiting"),
+    "database-unavailable": (503, "The database cannot be reached"),
+}
+
+
+class ProblemError(HTTPException):
+    """A problem to answer with.
+
+    Attributes:
+        kind: a key of `TITLES`, which gives the status.
+        errors: the fields at fault.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        errors: Sequence[FieldProblem],
+        detail: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.errors = list(errors)
+        first = "; ".join(f"{error.field}: {error.detail}" for error in self.errors[:3])
+        more = f" (and {len(self.errors) - 3} more)" if len(self.errors) > 3 else ""
+        super().__init__(TITLES[kind][0], detail or first + more, dict(headers) if headers else None)
+
+
+def problem_response(error: ProblemError, request_id: str) -> Response:
+    """Return the problem+json answer for `error`."""
+    body = {
+        "type": f"urn:namesake:problem:{error.kind}",
+        "title": TITLES[error.kind][1],
+        "status": error.status_code,
+        "detail": printable(error.detail),
+        "instance": request_id,
+        "errors": [
+            {"field": printable(e.field), "detail": printable(e.detail), "remedy": printable(e.remedy)}
+            for e in error.errors
+        ],
+    }
+    return Response(orjson.dumps(body), error.status_code, error.headers, media_type=PROBLEM_TYPE)
+
+
+def internal_error(error: Exception, request_id: str) -> Response:
+    """Log an error that nobody expected and return the answer for it, which gives none of its details away."""
+    log.error("internal error", request_id=request_id, exc_info=error)
+    remedy = f"look for {request_id} in the service's log and report it with the lines found there"
+    fields = [FieldProblem(field="service", detail="an unexpected error, which has been logged", remedy=remedy)]
+    return problem_response(ProblemError("internal-error", fields), request_id)
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Return text that can be encoded: lone surrogates, which a bad request may hold, become escapes."""
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def install(app: FastAPI, field_names: Sequence[str]) -> None:
+    """Make the app answer every error as problem+json.
+
+    Args:
+        app: the application.
+        field_names: names that requests may use, to suggest the nearest one for an unknown field.
+    """
+
+    def request_id(request: Request) -> str:
+        return str(request.scope.get("namesake.request_id", ""))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        known = error if isinstance(error, ProblemError) else _from_framework(request, error)
+        return problem_response(known, request_id(request))
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        return problem_response(_from_validation(error, field_names), request_id(request))
+
+    async def on_database(request: Request, error: Exception) -> Response:
+        log.error("database unavailable", request_id=request_id(request), error=str(error))
+        remedy = "try again soon; if it stays, run `namesake doctor` on the server"
+        fields = [FieldProblem(field="database", detail="no connection to the database", remedy=remedy)]
+        return problem_response(
+            ProblemError("database-unavailable", fields, headers={"Retry-After": "5"}), request_id(request)
+        )
+
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(OperationalError, on_database)
+    app.add_exception_handler(InterfaceError, on_database)
+
+
+def _from_framework(request: Request, error: HTTPException) -> ProblemError:
+    """Say what the framework's bare status means here."""
+    path = request.url.path
+    if error.status_code == 404:
+        return ProblemError(
+            "not-found", [FieldProblem(field="path", detail=f"{path} is no address of this API", remedy="see /docs")]
+        )
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        field = FieldProblem(field="method", detail=f"{path} does not answer {request.method}", remedy=f"use {allowed}")
+        return ProblemError("method-not-allowed", [field], headers=error.headers)
+    if error.status_code == 400:
+        remedy = "send one JSON object, encoded as UTF-8, and not nested more than a few levels deep"
+        return ProblemError(
+            "invalid-json", [FieldProblem(field="body", detail="the body cannot be read as JSON", remedy=remedy)]
+        )
+    kind = "internal-error" if error.status_code >= 500 else "bad-request"
+    return ProblemError(
+        kind, [FieldProblem(field="request", detail=str(error.detail), remedy="see /docs")], headers=error.headers
+    )
+
+
+def _from_validation(error: RequestValidationError, field_names: Sequence[str]) -> ProblemError:
+    items = error.errors()
+    if items and items[0]["type"] == "json_invalid":
+        position, reason = items[0]["loc"][-1], items[0].get("ctx", {}).get("error", "")
+        detail = f"not JSON: {reason} (character {position})"
+        return ProblemError("invalid-json", [FieldProblem(field="body", detail=detail, remedy="send one JSON object")])
+    return ProblemError("invalid-request", [field_problem(item, field_names) for item in items])

@@ -1,0 +1,63 @@
+"""The application: routes, errors and middleware around one runtime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import errors, openapi
+from app.logs import configure_logging
+from app.metrics import Metrics
+from app.middleware import BodyLimit, RequestContext
+from app.readiness import ReadinessProbe
+from app.routes import annotate, entities, pages, system
+from app.runtime import Opener, Runtime, open_and_build
+from app.schemas.fields import field_names
+from app.schemas.requests import AnnotateMany, AnnotateOne, Mention
+from app.settings import Settings, load_settings
+from app.version import installed_version
+
+
+def create_app(settings: Settings | None = None, opener: Opener = open_and_build) -> FastAPI:
+    """Make the application; nothing is opened before it runs.
+
+    Args:
+        settings: read from the environment when not given.
+        opener: opens the service; tests give one that hands out a service that is open already.
+    """
+    settings = settings or load_settings()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runtime = Runtime(settings, metrics, opener)
+        app.state.runtime = runtime
+        app.state.probe = ReadinessProbe(runtime)
+        async with runtime.running():
+            yield
+
+    app = FastAPI(
+        title="Namesake",
+        version=installed_version(),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    errors.install(app, field_names(AnnotateOne, AnnotateMany, Mention))
+    # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(RequestContext, metrics=metrics)
+    for module in (annotate, entities, system, pages):
+        app.include_router(module.router)
+    app.mount(pages.ASSETS, pages.swagger_assets())
+    openapi.install(app, settings)
+    return app
+
+
+def serve_app() -> FastAPI:
+    """Make the application in a server process: settings from the environment, logging set up."""
+    settings = load_settings()
+    configure_logging(settings)
+    return create_app(settings)

@@ -1,0 +1,110 @@
+"""What surrounds every request: its id, its line in the log, its count in the metrics, and the limit on its body."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import ProblemError, internal_error, problem_response
+from app.metrics import Metrics
+from app.schemas.problem import FieldProblem
+
+log = structlog.get_logger("namesake.access")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds by machines
+
+
+class RequestContext:
+    """Gives each request an id (the caller's own, if it is short and plain), and logs and counts its answer."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope["namesake.request_id"] = request_id
+        status = 0
+        began = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            if status:  # the answer has begun: all that is left is to break the connection
+                raise
+            await internal_error(error, request_id)(scope, receive, send_with_id)
+        finally:
+            self._note(scope, request_id, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        # The template, not the path: every entity's own path would be a time series of its own.
+        route = getattr(scope.get("route"), "path", "other")
+        method = scope["method"] if scope["method"] in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"} else "other"
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.seconds.labels(method, route).observe(seconds)
+        write = log.debug if scope["path"] in QUIET and status < 400 else log.info
+        write(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            client=(scope.get("client") or ("-",))[0],
+        )
+
+
+class BodyLimit:
+    """Refuses a body that is too large: by its Content-Length, and, as that may be absent or a lie, while it arrives.
+
+    FastAPI has a limit of its own, but it answers plain text where every other error is problem+json.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isascii() and announced.isdigit() and int(announced) > self._limit:
+            response = problem_response(self._error(f"{announced} bytes are announced"), scope["namesake.request_id"])
+            await response(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise self._error("the body has more bytes")
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+    def _error(self, what: str) -> ProblemError:
+        remedy = "send the texts in several requests, or raise NAMESAKE_MAX_BODY_BYTES on the server"
+        detail = f"{what}, at most {self._limit} are taken"
+        return ProblemError("body-too-large", [FieldProblem(field="body", detail=detail, remedy=remedy)])

@@ -1,0 +1,64 @@
+"""The error answers of each kind of endpoint, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import TITLES
+from app.schemas.problem import PROBLEM_TYPE
+
+Responses = dict[int | str, dict[str, Any]]
+
+ERRORS: dict[int, tuple[str, str, str, str]] = {
+    400: ("invalid-json", "body", "not JSON: Expecting ',' delimiter (character 17)", "send one JSON object"),
+    404: ("entity-not-found", "id", "there is no entity Q0", "search for it: GET /v1/entities?q="),
+    413: (
+        "body-too-large",
+        "body",
+        "20000000 bytes are announced, at most 16777216 are taken",
+        "send the texts in several requests, or raise NAMESAKE_MAX_BODY_BYTES on the server",
+    ),
+    415: (
+        "unsupported-media-type",
+        "Content-Type",
+        "text/plain is not understood here",
+        "send JSON with Content-Type: application/json",
+    ),
+    422: (
+        "invalid-request",
+        "mentions.0.end",
+        "40 is outside the text, which has 32 code points",
+        "send an offset from 0 to 32, or set offset_unit to the unit that you count in",
+    ),
+    500: (
+        "internal-error",
+        "service",
+        "an unexpected error, which has been logged",
+        "look for the request's id in the service's log and report it with the lines found there",
+    ),
+    503: (
+        "not-ready",
+        "service",
+        "the service is starting: model and index are being loaded",
+        "try again soon; /readyz and `namesake doctor` say more",
+    ),
+}
+
+
+def problems(*statuses: int) -> Responses:
+    """Return OpenAPI responses for these error statuses, each with an example."""
+    return {status: _problem(status) for status in statuses}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    kind, field, detail, remedy = ERRORS[status]
+    example = {
+        "type": f"urn:namesake:problem:{kind}",
+        "title": TITLES[kind][1],
+        "status": status,
+        "detail": f"{field}: {detail}",
+        "instance": "0b7ff2c1d5e14f6c8c9e6a1b5c1f3a52",
+        "errors": [{"field": field, "detail": detail, "remedy": remedy}],
+    }
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": TITLES[kind][1], "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}

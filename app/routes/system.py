@@ -1,0 +1,93 @@
+"""The endpoints for operators: version, health, readiness and metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.readiness import ReadinessProbe
+from app.responses import Responses, problems
+from app.runtime import Runtime, get_runtime, get_service
+from app.schemas.answers import Alive, Readiness, Version
+from app.service import Service
+from app.version import installed_version
+
+router = APIRouter(tags=["system"])
+
+READY = {
+    "status": "ready",
+    "checks": [
+        {"name": "database", "status": "ok", "detail": "answers", "remedy": None},
+        {"name": "model", "status": "ok", "detail": "minilm-53aa5117-int8", "remedy": None},
+        {"name": "index", "status": "ok", "detail": "kb_version 812", "remedy": None},
+        {"name": "link", "status": "ok", "detail": "a test mention was answered", "remedy": None},
+    ],
+}
+NOT_READY = {
+    "status": "not ready",
+    "checks": [
+        {
+            "name": "database",
+            "status": "fail",
+            "detail": "OperationalError: connection refused",
+            "remedy": "see that Postgres runs; run `namesake doctor`",
+        },
+        *READY["checks"][1:],
+    ],
+}
+READYZ: Responses = {
+    200: {"description": "Requests can be answered", "content": {"application/json": {"example": READY}}},
+    503: {
+        "description": "A part fails: `checks` says which and what to do",
+        "model": Readiness,
+        "content": {"application/json": {"example": NOT_READY}},
+    },
+}
+VERSION = {"version": "0.1.0", "model_version": "minilm-53aa5117-int8", "kb_version": 812, "namespace": "default"}
+
+
+@router.get(
+    "/v1/version",
+    response_model=Version,
+    responses={200: {"content": {"application/json": {"example": VERSION}}}, **problems(500, 503)},
+)
+def version(service: Annotated[Service, Depends(get_service)]) -> Version:
+    """Say which versions of the software, the model and the knowledge base answer."""
+    return Version(
+        version=installed_version(),
+        model_version=service.model_version,
+        kb_version=service.kb_version,
+        namespace=service.settings.namespace,
+    )
+
+
+@router.get(
+    "/healthz", response_model=Alive, responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}}
+)
+async def healthz() -> Alive:
+    """Say that the process answers; for a liveness probe."""
+    return Alive()
+
+
+@router.get("/readyz", response_model=Readiness, responses=READYZ)
+def readyz(request: Request) -> JSONResponse:
+    """Say whether requests can be answered, part by part; for a readiness probe."""
+    probe: ReadinessProbe = request.app.state.probe
+    answer = probe.check()
+    return JSONResponse(answer.model_dump(), status_code=200 if answer.status == "ready" else 503)
+
+
+METRICS = "# HELP namesake_texts_total Texts linked.\n# TYPE namesake_texts_total counter\nnamesake_texts_total 128.0\n"
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Prometheus' text format", "content": {"text/plain": {"example": METRICS}}}},
+)
+def metrics(runtime: Annotated[Runtime, Depends(get_runtime)]) -> Response:
+    """Answer counters and histograms in Prometheus' text format."""
+    return Response(runtime.metrics.render(), media_type=CONTENT_TYPE_LATEST)

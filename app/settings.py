@@ -1,0 +1,164 @@
+"""Settings, read from environment variables that start with NAMESAKE_."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "NAMESAKE_"
+FOR_TESTS = "NAMESAKE_TEST_"  # read by the test suite, no setting of the service
+
+EncoderBackend = Literal["auto", "onnx-int8", "onnx-fp32", "torch"]
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names the variable, its value and what to set instead."""
+
+
+def default_home() -> Path:
+    """Return where data is kept: /var/lib/namesake for root, a folder of the user's own for anybody else.
+
+    Root's own home is private to root, and Postgres, which refuses to run as root, could not reach its files there.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/namesake")
+    return Path(platformdirs.user_data_dir("namesake", appauthor=False))
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _postgres_url(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+        raise ValueError("Input should be a Postgres URL such as postgresql://user:password@host:5432/namesake")
+    return url
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `docs/settings.md` lists the same names."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        default_factory=default_home,
+        description="Folder for the embedded database, the index snapshots and the encoder's cached graphs.",
+    )
+    database_url: Annotated[str | None, AfterValidator(_postgres_url)] = Field(
+        default=None,
+        repr=False,
+        description="URL of a Postgres database (14 or later). Without it, an embedded Postgres runs under the home "
+        "folder.",
+    )
+    namespace: str = Field(
+        default="default",
+        min_length=1,
+        max_length=63,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="Name of the knowledge base to serve; several can live in one database. Letters, digits, _ and -.",
+    )
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for all interfaces."
+    )
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port to listen on.")
+    workers: int = Field(default=1, ge=1, le=256, description="Server processes; each holds its own model in memory.")
+    encoder: str = Field(
+        default="package",
+        min_length=1,
+        description=(
+            "Where the token encoder's weights come from: `package` (installed with Namesake), the path of a folder "
+            "with `model.safetensors`, `config.json` and `tokenizer.json`, or `hub:NAME` for the Hugging Face hub."
+        ),
+    )
+    encoder_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="sha256 that the encoder's `model.safetensors` must have, 64 hexadecimal digits. Without it, the "
+        "hash of the weights that Namesake was trained with.",
+    )
+    backend: EncoderBackend = Field(
+        default="auto",
+        description="What runs the encoder: `onnx-int8` (fastest on a CPU), `onnx-fp32`, `torch` (GPU), or `auto`: "
+        "`torch` where there is a GPU, else `onnx-int8`.",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Threads for the encoder. Without it, one for each core of this process.",
+    )
+    link_workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Requests that are linked at the same time. Without it, one for each core of this process.",
+    )
+    max_waiting: int = Field(
+        default=256, ge=0, description="Requests that may wait for their turn to be linked; one more is answered 503."
+    )
+    max_text_chars: int = Field(default=1_000_000, ge=1, description="Longest text of a document, in code points.")
+    max_body_bytes: int = Field(default=16_777_216, ge=1024, description="Largest request body, in bytes.")
+    max_texts: int = Field(default=1000, ge=1, description="Most documents in one request.")
+    max_mentions: int = Field(default=10_000, ge=1, description="Most mentions given for one document.")
+    index_poll_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How often a process looks for a new snapshot and for changes that no notification told it about.",
+    )
+    log_format: LogFormat = Field(default="console", description="`console` for people, `json` for log collectors.")
+    log_level: LogLevel = Field(default="info", description="Least severe level that is logged.")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over the environment, an override of None leaves the environment's value.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(error))) from None
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """Return a message for each variable of the environment that has our prefix but is no setting."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    messages = []
+    for variable in sorted(environment):
+        upper = variable.upper()
+        if not upper.startswith(PREFIX) or upper.startswith(FOR_TESTS) or upper in known:
+            continue
+        nearest = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)[0]
+        messages.append(f"{variable} is set but is no setting of Namesake: did you mean {nearest}?")
+    return messages
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    """Yield a line for each value that is wrong: variable, value, what is wrong, remedy."""
+    for item in error.errors(include_url=False, include_context=False):
+        name = str(item["loc"][0])
+        field = Settings.model_fields.get(name)
+        if field is None:
+            yield f"{name} is no setting: see docs/settings.md"
+            continue
+        # A database URL usually holds a password, which must not reach a terminal or a log.
+        value = "(not shown)" if name == "database_url" else repr(item["input"])
+        message = item["msg"].removeprefix("Value error, ")
+        default = field.get_default(call_default_factory=True, validated_data={})
+        remedy = "or unset it" if default is None else f"or unset it to get the default, {default}"
+        yield (
+            f"{PREFIX}{name.upper()}={value} cannot be used: {message}. It is: {field.description} "
+            f"Set it to a value of that kind, {remedy}."
+        )

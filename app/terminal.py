@@ -1,0 +1,74 @@
+"""What commands share: how errors and findings look on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from app.expected import is_expected, message_of
+from app.settings import Settings, SettingsError, load_settings, unknown_settings
+
+MISTAKE = 2  # exit code for what the caller can put right; 1 is for "it ran, and the answer is no"
+
+# Control characters as pictures: text from a file must not be able to move the cursor or change the terminal's title.
+_PICTURES: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
+_PICTURES |= {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked; says what is wrong and what to do."""
+
+    def __init__(self, detail: str, remedy: str) -> None:
+        super().__init__(f"{detail}\n{remedy}")
+        self.detail = detail
+        self.remedy = remedy
+
+
+def visible(text: str) -> str:
+    """Return text that is safe to print."""
+    return text.translate(_PICTURES)
+
+
+def command_settings(**overrides: Any) -> Settings:
+    """Read the settings for a command, and warn on standard error about variables that are no settings."""
+    for message in unknown_settings(os.environ):
+        print_error("warning", message, style="yellow")
+    return load_settings(**overrides)
+
+
+def print_error(word: str, message: str, style: str = "bold red") -> None:
+    """Print a word in colour and a message to standard error, without wrapping paths and ids."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text(f"{word}: ", style=style) + Text(visible(message), style="default"))
+
+
+def explain(error: Exception) -> bool:
+    """Print an error that a command may meet; return False for one that nobody expected."""
+    if isinstance(error, CommandError):
+        print_error("error", error.detail)
+        print_error("remedy", error.remedy, style="bold")
+        return True
+    if isinstance(error, SettingsError):
+        for line in str(error).splitlines():
+            print_error("error", line)
+        return True
+    if is_expected(error):
+        print_error("error", message_of(error))
+        return True
+    return _explain_database(error)
+
+
+def _explain_database(error: Exception) -> bool:
+    module = sys.modules.get("sqlalchemy.exc")
+    if module is None or not isinstance(error, (module.OperationalError, module.InterfaceError)):
+        return False
+    first = str(error).splitlines()[0]
+    print_error("error", f"The database cannot be reached: {first}")
+    print_error(
+        "remedy", "see that Postgres runs and that NAMESAKE_DATABASE_URL is right; `namesake doctor` says more", "bold"
+    )
+    return True

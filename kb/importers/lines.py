@@ -1,0 +1,106 @@
+"""Lines of a file or of standard input, plain or gzip, with their numbers and how much of the file was read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+CHUNK_BYTES = 1 << 16
+LONGEST_LINE = 1 << 24
+FINGERPRINT_BYTES = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+STDIN = Path("-")
+
+
+class LineReader:
+    """Reads the lines of one file, once.
+
+    A file that ends too early or is damaged does not raise: the lines up to there are given, and `damage` says what is
+    wrong.
+
+    Attributes:
+        total_bytes: size of the file as it lies on disk, None for standard input.
+        damage: None, or what is wrong with the file and what to do about it; known when all lines were read.
+        open_line: number of the last line if no line break ends it; it may be cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = "standard input" if path == STDIN else str(path)
+        self.total_bytes = None if path == STDIN else path.stat().st_size
+        self.damage: str | None = None
+        self.open_line: int | None = None
+        self._raw = _standard_input() if path == STDIN else path.open("rb")
+        packed = self._raw.peek(2)[:2] == GZIP_MAGIC
+        # One read at a time (read1) hands over all that was unpacked before a damaged place.
+        self._data = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
+
+    @property
+    def done_bytes(self) -> int:
+        """How much of the file was read, in bytes on disk; 0 where that is not known."""
+        return self._raw.tell() if self.total_bytes is not None and not self._raw.closed else 0
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._data is not self._raw:
+            self._data.close()
+        if self.total_bytes is not None:
+            self._raw.close()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the number, from 1, and the bytes of each line that is not blank.
+
+        Of a line longer than 16 MiB only its start is given, with one byte more than a line may have.
+        """
+        number = 0
+        rest = b""
+        for chunk in self._chunks():
+            head, *others = chunk.split(b"\n")
+            if len(rest) <= LONGEST_LINE:
+                rest += head
+            for line in others:
+                number += 1
+                if rest and not rest.isspace():
+                    yield number, rest[: LONGEST_LINE + 1]
+                rest = line
+        if rest and not rest.isspace():
+            if self.damage is None:
+                self.open_line = number + 1
+                yield number + 1, rest[: LONGEST_LINE + 1]
+            else:
+                self.damage += f" Line {number + 1} is cut off and was left out."
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the unpacked bytes; note damage and stop there."""
+        first = True
+        try:
+            while chunk := self._data.read1(CHUNK_BYTES):
+                yield chunk.removeprefix(BYTE_ORDER_MARK) if first else chunk
+                first = False
+        except EOFError:
+            self.damage = f"{self.name} ends in the middle of its gzip data: copy or download the whole file again."
+        except (gzip.BadGzipFile, zlib.error) as error:
+            self.damage = f"{self.name} is damaged ({error}): copy or download the file again."
+
+
+def _standard_input() -> io.BufferedReader:
+    stream = sys.stdin.buffer
+    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", stream))
+
+
+def fingerprint(path: Path) -> str | None:
+    """Return what tells a file from others without reading all of it: a hash of its first MiB and its size.
+
+    None for standard input, which cannot be told from others.
+    """
+    if path == STDIN:
+        return None
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(FINGERPRINT_BYTES))
+    return f"{digest.hexdigest()}-{path.stat().st_size}"

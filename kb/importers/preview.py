@@ -1,0 +1,53 @@
+"""What an import would do, found out without writing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from kb import curation, queries
+from kb.importers.report import EXAMPLES, ImportReport
+from kb.records import PredicateRecord, TypeRecord
+
+
+class Preview:
+    """Gathers what the entities of a file name, and compares it with the knowledge base at the end."""
+
+    def __init__(
+        self, namespace: str, types: Sequence[TypeRecord] = (), predicates: Sequence[PredicateRecord] = ()
+    ) -> None:
+        self._namespace = namespace
+        self._known_types = {item.id for item in types}
+        self._known_predicates = {item.id for item in predicates}
+        self._ids: set[str] = set()
+        self._types: set[str] = set()
+        self._predicates: set[str] = set()
+        self._objects: Counter[str] = Counter()
+        self._examples: dict[str, tuple[str, str, str]] = {}
+
+    def add(self, session: Session, staged: Sequence[curation.Staged]) -> curation.Outcome:
+        """Tell what writing these entities would do."""
+        for item in staged:
+            entity = item.record
+            self._ids.add(entity.id)
+            self._types.update(entity.types)
+            for edge in entity.relations:
+                self._predicates.add(edge.predicate)
+                self._objects[edge.object] += 1
+                self._examples.setdefault(edge.object, (entity.id, edge.predicate, edge.object))
+        new, changed = curation.compare_entities(session, self._namespace, staged)
+        return curation.Outcome(len(new), len(changed), len(staged) - len(new) - len(changed))
+
+    def finish(self, session: Session, report: ImportReport) -> None:
+        """Report the types, predicates and objects that neither the files nor the knowledge base have."""
+        types = self._types - self._known_types
+        report.unknown_types = sorted(types - queries.read_types(session, self._namespace, list(types)).keys())
+        predicates = self._predicates - self._known_predicates
+        known = queries.read_predicates(session, self._namespace, list(predicates)).keys()
+        report.unknown_predicates = sorted(predicates - known)
+        objects = list(self._objects.keys() - self._ids)
+        missing = sorted(set(objects) - queries.existing_ids(session, self._namespace, objects))
+        report.pending_relations = sum(self._objects[name] for name in missing)
+        report.pending_examples = [self._examples[name] for name in missing[:EXAMPLES]]

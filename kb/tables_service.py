@@ -1,0 +1,78 @@
+"""The tables of the service around the knowledge base: keys, long work, proposals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kb.tables import Base, Id, Json, count_column, now_column, row_number
+
+
+class ApiKey(Base):
+    """A key for the REST API, stored as its hash. Without a namespace it is good for all."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = row_number()
+    namespace: Mapped[str | None] = mapped_column(Id, ForeignKey("namespace.name", ondelete="CASCADE"))
+    name: Mapped[str]
+    key_hash: Mapped[bytes] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    created_at: Mapped[datetime] = now_column()
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """A piece of long work; `key` says what it works on, `progress` how far it came."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("status IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="status"),
+        Index("ix_job_namespace_kind_key", "namespace", "kind", "key"),
+        Index("ix_job_status", "status", "created_at"),
+    )
+
+    id: Mapped[int] = row_number()
+    namespace: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str]
+    key: Mapped[str | None]
+    status: Mapped[str] = mapped_column(server_default="queued")
+    parameters: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
+    progress: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
+    result: Mapped[Json | None]
+    error: Mapped[str | None]
+    actor: Mapped[str | None]
+    attempts: Mapped[int] = count_column()
+    created_at: Mapped[datetime] = now_column()
+    started_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = now_column()
+    finished_at: Mapped[datetime | None]
+
+
+class Proposal(Base):
+    """An edit that waits for a curator; `base_version` is the version of the entity that it was made for."""
+
+    __tablename__ = "proposal"
+    __table_args__ = (
+        CheckConstraint("status IN ('open', 'accepted', 'rejected', 'withdrawn')", name="status"),
+        Index("ix_proposal_namespace_status", "namespace", "status", "id"),
+    )
+
+    id: Mapped[int] = row_number()
+    namespace: Mapped[str] = mapped_column(Id, ForeignKey("namespace.name", ondelete="CASCADE"))
+    kind: Mapped[str]
+    entity_id: Mapped[str | None] = mapped_column(Id)
+    base_version: Mapped[int | None]
+    payload: Mapped[Json]
+    status: Mapped[str] = mapped_column(server_default="open")
+    actor: Mapped[str | None]
+    comment: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()
+    decided_by: Mapped[str | None]
+    decision_comment: Mapped[str | None]
+    decided_at: Mapped[datetime | None]

@@ -1,0 +1,72 @@
+"""Fitting mention detection: which of the proposed spans are mentions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from model import mentions
+from model.evaluation.corpus import LabelledDocument
+from model.fitting.logit import Array, fit_binary
+from model.linker import Linker
+from model.protocols import FloatArray, IntArray
+
+ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
+UNLINKED_NAME = 0.1  # weight of a capitalised span without a link where not every mention is marked: it may well be one
+PROSE_WEIGHT = 0.5  # of a span in documents where not every mention is marked
+
+
+def fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument], partial: Sequence[LabelledDocument]) -> Array:
+    """Fit one weight a cue of `model.mentions.FEATURES`.
+
+    Args:
+        exhaustive: documents in which every mention is marked.
+        partial: documents in which only some are, and which the aliases' statistics were counted in: what a document
+            itself added to them is left out.
+    """
+    values: list[FloatArray] = []
+    labels: list[FloatArray] = []
+    weights: list[FloatArray] = []
+    for document in (*exhaustive, *partial):
+        whole = document in exhaustive
+        spans = mentions.propose(document.text, linker.source)
+        gold = gold_spans(document)
+        found = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
+        right = np.array([span in gold for span in found], dtype=np.float32)
+        own = None if whole else _own_statistics(document.text, spans, right)
+        cues = mentions.features(document.text, spans, linker.source, linker.word_ranks, own)
+        named = cues[:, mentions.FEATURES.index("capitalised")] > 0
+        unsure = np.where((right == 0) & named, UNLINKED_NAME, 1.0) * PROSE_WEIGHT
+        values.append(cues)
+        labels.append(right)
+        weights.append(np.ones_like(right) if whole else unsure.astype(np.float32))
+    stacked = [np.concatenate(parts).astype(np.float64) for parts in (values, labels, weights)]
+    return fit_binary(stacked[0], stacked[1], stacked[2])
+
+
+def gold_spans(document: LabelledDocument) -> dict[tuple[int, int], str | None]:
+    """Return a document's mentions, with an article before the name left out, and their entities."""
+    return {(_without_article(document.text, m.start), m.end): m.entity for m in document.mentions}
+
+
+def _without_article(text: str, start: int) -> int:
+    article = ARTICLE.match(text, start)
+    return article.end() if article else start
+
+
+def _own_statistics(text: str, spans: mentions.Spans, right: FloatArray) -> IntArray:
+    """Return what counting this document added: see `model.protocols.CandidateSource.alias_statistics`."""
+    own = np.zeros((len(spans.rows), 5), dtype=np.int32)
+    upper = np.array([text[a:b] != text[a:b].lower() for a, b in zip(spans.starts, spans.ends, strict=True)], np.bool_)
+    linked = {
+        (row, is_upper)
+        for row, is_upper, link in zip(spans.rows.tolist(), upper.tolist(), right.tolist(), strict=True)
+        if link
+    }
+    for index, form in enumerate(zip(spans.rows.tolist(), upper.tolist(), strict=True)):
+        column = 1 if form[1] else 3
+        own[index, column] = 1
+        own[index, column + 1] = form in linked
+    return own

@@ -1,0 +1,82 @@
+"""The OpenAPI document: complete, with examples that hold, and true for whatever schemathesis comes up with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fakes import opened
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from app.schemas.problem import PROBLEM_TYPE
+from app.service import Service
+from app.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def document(client: TestClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+LIMITS = Settings(home=Path("unused"), max_text_chars=1000, max_texts=20, max_mentions=10)
+schema = schemathesis.openapi.from_dict(create_app(LIMITS).openapi())
+
+
+@pytest.fixture(scope="session")
+def application(fake: Service) -> FastAPI:
+    return create_app(LIMITS, lambda _: opened(fake))
+
+
+@schema.parametrize()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_the_document_says(case: schemathesis.Case, application: FastAPI) -> None:
+    # A schema cannot say that offsets lie inside the text, so data that it allows may still be refused.
+    case.call_and_validate(app=application, excluded_checks=[positive_data_acceptance])
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, method, item) for path, methods in document["paths"].items() for method, item in methods.items()]
+
+
+def test_every_request_and_answer_has_an_example(document: dict[str, Any]) -> None:
+    for path, _, operation in operations(document):
+        contents = [response.get("content", {}) for response in operation["responses"].values()]
+        contents.append(operation.get("requestBody", {}).get("content", {}))
+        for media in (media for content in contents for media in content.values()):
+            assert "example" in media or "examples" in media, path
+        for parameter in operation.get("parameters", []):
+            assert "description" in parameter, (path, parameter["name"])
+
+
+def test_errors_are_documented_as_problems(document: dict[str, Any]) -> None:
+    for path, _, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status >= "400" and path != "/readyz":
+                assert list(response["content"]) == [PROBLEM_TYPE], (path, status)
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    assert all(operation["description"] for _, _, operation in operations(document))
+
+
+def test_this_server_s_limits_are_in_the_document(document: dict[str, Any], settings: Settings) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["AnnotateOne"]["properties"]["text"]["maxLength"] == settings.max_text_chars
+    assert schemas["AnnotateMany"]["properties"]["documents"]["maxItems"] == settings.max_texts
+    assert schemas["MarkedDocument"]["properties"]["mentions"]["maxItems"] == settings.max_mentions
+
+
+def test_the_pages_load_nothing_from_elsewhere(client: TestClient) -> None:
+    for page in ("/", "/docs"):
+        html = client.get(page).text
+        assert "http://" not in html
+        assert "https://" not in html
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
+        assert asset in client.get("/docs").text
+        assert client.get(f"/assets/swagger/{asset}").status_code == 200

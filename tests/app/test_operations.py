@@ -1,0 +1,196 @@
+"""What operators see: readiness, metrics, overload, a service that cannot be opened, errors that nobody expected."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from fakes import FakeDisambiguator, fake_service, opened
+from sqlalchemy import create_engine
+from starlette.testclient import TestClient
+
+from app.errors import ProblemError
+from app.main import create_app
+from app.metrics import Metrics
+from app.pool import LinkPool
+from app.readiness import FRESH_SECONDS
+from app.service import Service
+from app.settings import Settings
+from kb.database import ServerUnreachable
+from kb.snapshot import SnapshotError
+from model.encoder_weights import EncoderWeightsError
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not happen within four seconds")
+
+
+@contextmanager
+def serving(service: Service, **options: Any) -> Iterator[TestClient]:
+    with TestClient(create_app(service.settings, lambda _: opened(service)), **options) as client:
+        wait_for(lambda: client.get("/v1/version").status_code == 200)
+        yield client
+
+
+def sample(client: TestClient, name: str) -> float:
+    lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(name)]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def test_metrics_count_requests_by_template_and_what_was_linked(settings: Settings) -> None:
+    with serving(fake_service(settings)) as client:
+        client.post("/v1/annotate", json={"documents": [{"text": "Lincoln meets Nobody"}, {"text": "AC"}]})
+        client.post("/v1/annotate", json={})
+        client.get("/no/such/page")
+        assert sample(client, "namesake_texts_total") == 2
+        assert sample(client, "namesake_wordpieces_total") == 4
+        assert sample(client, "namesake_mentions_total") == 3
+        assert sample(client, "namesake_links_total") == 2
+        assert sample(client, "namesake_nil_total") == 1
+        assert sample(client, "namesake_kb_version") == 7
+        assert sample(client, "namesake_ready") == 1
+        assert sample(client, 'namesake_requests_total{method="POST",route="/v1/annotate",status="422"}') == 1
+        assert sample(client, 'namesake_requests_total{method="GET",route="other",status="404"}') == 1
+        assert sample(client, 'namesake_request_seconds_count{method="POST",route="/v1/annotate"}') == 2
+
+
+def test_health_answers_while_the_service_is_still_opening(settings: Settings) -> None:
+    release = threading.Event()
+
+    @contextmanager
+    def slow(chosen: Settings) -> Iterator[Service]:
+        release.wait(5)
+        yield fake_service(chosen)
+
+    with TestClient(create_app(settings, slow)) as client:
+        assert client.get("/healthz").json() == {"status": "ok"}
+        readiness = client.get("/readyz")
+        assert (readiness.status_code, readiness.json()["checks"][0]["status"]) == (503, "unknown")
+        refused = client.post("/v1/annotate", json={"text": "a"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert "is starting" in refused.json()["detail"]
+        release.set()
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (ServerUnreachable("gone"), "database"),
+        (EncoderWeightsError("damaged: reinstall"), "model"),
+        (SnapshotError("none: run `namesake index build`"), "index"),
+        (RuntimeError("who knows"), "link"),
+    ],
+)
+def test_a_service_that_cannot_be_opened_says_which_part_fails(settings: Settings, error: Exception, part: str) -> None:
+    def broken(_: Settings) -> Any:
+        raise error
+
+    with TestClient(create_app(settings, broken)) as client:
+        wait_for(lambda: client.get("/readyz").json()["checks"][-1]["detail"] != "not tried yet" or part != "link")
+        wait_for(lambda: any(check["status"] == "fail" for check in client.get("/readyz").json()["checks"]))
+        checks = client.get("/readyz").json()["checks"]
+        failed = [check for check in checks if check["status"] == "fail"]
+        assert [check["name"] for check in failed] == [part]
+        assert failed[0]["remedy"]
+        assert str(error) in failed[0]["detail"]
+        assert client.get("/metrics").status_code == 200
+
+
+def test_opening_is_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.runtime.RETRY_SECONDS", (0.05,))
+    attempts = []
+
+    @contextmanager
+    def third_time(chosen: Settings) -> Iterator[Service]:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise SnapshotError("not yet")
+        yield fake_service(chosen)
+
+    with TestClient(create_app(settings, third_time)) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+    assert len(attempts) == 3
+
+
+def test_readiness_names_what_broke_after_the_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.readiness.FRESH_SECONDS", 0)
+    linker = FakeDisambiguator()
+    service = Service(settings, create_engine("sqlite://"), linker)
+    with serving(service) as client:
+        linker.snapshot_path = Path("/no/such/snapshot")
+        linker.broken = RuntimeError("out of memory")
+        answer = client.get("/readyz")
+        statuses = {check["name"]: check["status"] for check in answer.json()["checks"]}
+        assert answer.status_code == 503
+        assert statuses == {"database": "ok", "model": "ok", "index": "fail", "link": "fail"}
+
+
+def test_readiness_sees_a_database_that_is_gone(settings: Settings) -> None:
+    engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 2})
+    with serving(fake_service(settings, engine)) as client:
+        checks = client.get("/readyz").json()["checks"]
+        assert (checks[0]["name"], checks[0]["status"]) == ("database", "fail")
+        assert client.post("/v1/annotate", json={"text": "Lincoln"}).status_code == 200
+
+
+def test_probes_that_ask_often_do_not_link_each_time(settings: Settings) -> None:
+    linker = FakeDisambiguator()
+    with serving(Service(settings, create_engine("sqlite://"), linker)) as client:
+        for _ in range(20):
+            assert client.get("/readyz").status_code == 200
+        assert FRESH_SECONDS >= 1
+        assert linker.wordpieces <= 2 * 6
+
+
+def test_an_unexpected_error_is_500_without_its_details(settings: Settings) -> None:
+    linker = FakeDisambiguator()
+    service = Service(settings, create_engine("sqlite://"), linker)
+    with serving(service, raise_server_exceptions=False) as client:
+        linker.broken = ValueError("secret")
+        answer = client.post("/v1/annotate", json={"text": "a"}, headers={"X-Request-ID": "call-1"})
+        assert (answer.status_code, answer.json()["instance"]) == (500, "call-1")
+        assert answer.headers["x-request-id"] == "call-1"
+        assert "secret" not in answer.text
+        assert "call-1" in answer.json()["errors"][0]["remedy"]
+
+
+def test_a_crowd_is_turned_away_and_loses_nothing(settings: Settings) -> None:
+    small = settings.model_copy(update={"link_workers": 1, "max_waiting": 1})
+
+    async def crowd() -> list[Any]:
+        pool = LinkPool(small, Metrics())
+        gate = threading.Event()
+        first = asyncio.create_task(pool.run(lambda: gate.wait(5)))
+        second = asyncio.create_task(pool.run(lambda: "second"))
+        await anyio.sleep(0.05)
+        with pytest.raises(ProblemError) as refused:
+            await pool.run(lambda: "third")
+        gate.set()
+        return [await first, await second, refused.value.status_code, await pool.run(lambda: "fourth")]
+
+    assert asyncio.run(crowd()) == [True, "second", 503, "fourth"]
+
+
+def test_workers_add_up_their_metrics(tmp_path: Path) -> None:
+    """The folder must be named before prometheus-client is loaded, so this needs processes of its own."""
+    import os
+    import subprocess
+    import sys
+
+    code = "from app.metrics import Metrics; m = Metrics(); m.texts.inc(2); m.ready.set(1); print(m.render().decode())"
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": os.getcwd()}
+    for expected in ("2.0", "4.0"):
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert f"namesake_texts_total {expected}" in done.stdout
+
+
