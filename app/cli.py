@@ -12,6 +12,7 @@ from app.commands.evaluate import evaluate_command
 from app.commands.fit import count_links, fit
 from app.commands.link import link
 from app.commands.serve import serve
+from app.commands.up import setup, up
 from app.terminal import MISTAKE, explain
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+app.command()(up)
+app.command()(setup)
 app.command()(serve)
 app.command()(link)
 app.command()(doctor)

@@ -65,7 +65,12 @@ def _links(mentions: Iterable[Json], colours: Mapping[str, str]) -> Table:
     table.add_column("Types", overflow="fold", max_width=18)
     table.add_column("Conf.", justify="right", no_wrap=True)
     for mention in mentions:
-        entity = mention["entity"] or {"label": "NIL", "id": "", "description": "not in the knowledge base", "types": []}
+        entity = mention["entity"] or {
+            "label": "NIL",
+            "id": "",
+            "description": "not in the knowledge base",
+            "types": [],
+        }
         table.add_row(
             Text(visible(mention["text"]), _style(mention, colours)),
             _name(entity),

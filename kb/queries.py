@@ -200,3 +200,61 @@ def count_entities(session: Session, namespace: str) -> int:
     """Return the number of entities that are not deleted."""
     statement = text("SELECT count(*) FROM entity WHERE namespace = :namespace AND deleted_at IS NULL")
     return int(session.execute(statement, {"namespace": namespace}).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class KbStats:
+    """What a knowledge base holds; `ambiguous_aliases` are normalised names of two entities or more."""
+
+    kb_version: int
+    entities: int
+    with_description: int
+    with_types: int
+    with_relations: int
+    aliases: int
+    distinct_aliases: int
+    ambiguous_aliases: int
+    types: int
+    predicates: int
+    relations: int
+    pending_relations: int
+
+
+STATS = text("""
+    WITH e AS (SELECT id, description FROM entity WHERE namespace = :namespace AND deleted_at IS NULL),
+    names AS (SELECT normalised, count(DISTINCT entity_id) AS bearers, count(*) AS forms
+              FROM alias WHERE namespace = :namespace GROUP BY normalised)
+    SELECT
+        (SELECT coalesce(max(version), 0) FROM change WHERE namespace = :namespace) AS kb_version,
+        (SELECT count(*) FROM e) AS entities,
+        (SELECT count(description) FROM e) AS with_description,
+        (SELECT count(DISTINCT entity_id) FROM entity_type WHERE namespace = :namespace) AS with_types,
+        (SELECT count(DISTINCT subject_id) FROM relation WHERE namespace = :namespace) AS with_relations,
+        (SELECT coalesce(sum(forms), 0)::bigint FROM names) AS aliases,
+        (SELECT count(*) FROM names) AS distinct_aliases,
+        (SELECT count(*) FROM names WHERE bearers > 1) AS ambiguous_aliases,
+        (SELECT count(*) FROM type WHERE namespace = :namespace) AS types,
+        (SELECT count(*) FROM predicate WHERE namespace = :namespace) AS predicates,
+        (SELECT count(*) FROM relation WHERE namespace = :namespace) AS relations,
+        (SELECT count(*) FROM relation r WHERE r.namespace = :namespace
+            AND NOT EXISTS (SELECT 1 FROM e WHERE e.id = r.object_id)) AS pending_relations
+""")
+
+
+def stats(session: Session, namespace: str) -> KbStats:
+    """Count what a knowledge base holds."""
+    return KbStats(**session.execute(STATS, {"namespace": namespace}).mappings().one())
+
+
+def get_entity(session: Session, namespace: str, entity_id: str) -> EntityDetail | None:
+    """Return one entity with its version and neighbours' relations, or None where there is none."""
+    records = read_entities(session, namespace, [entity_id])
+    if not records:
+        return None
+    statement = text(
+        "SELECT version, created_at, updated_at,"
+        " (SELECT count(*) FROM relation r WHERE r.namespace = e.namespace AND r.object_id = e.id) AS incoming"
+        " FROM entity e WHERE namespace = :namespace AND id = :id"
+    )
+    row = session.execute(statement, {"namespace": namespace, "id": entity_id}).one()
+    return EntityDetail(records[0], row.version, row.incoming, row.created_at, row.updated_at)

@@ -7,8 +7,7 @@ similar. Within a kind of match the more similar comes first, then the more popu
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Sequence
+import binascii
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from kb.normalise import normalise
+from kb.queries import Parameters
 
 FEW_NAMES = 2500  # up to so many names with a prefix, or entities of a type, are looked at one by one
 SIMILAR_NAMES = 3000
 SHORTEST_SIMILAR = 3
 EXACT, PREFIX, SIMILAR = range(3)
 MATCHES = ("exact", "prefix", "similar")
+LARGEST_COUNT = 2**62
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -35,7 +36,7 @@ class BadCursor(ValueError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """An entity that was found: `match` is exact, prefix or similar, `alias` the name that matched (None: its id)."""
+    """An entity that was found; `match` is exact, prefix or similar."""
 
     id: str
     label: str
@@ -43,7 +44,6 @@ class SearchHit:
     types: tuple[str, ...]
     popularity: int
     match: str
-    alias: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class _Place:
 
 _START = _Place(EXACT, -1.0, LARGEST_COUNT, "")
 
-# All statements give the same columns. Postgres cannot know which way is short (few names with the prefix: look at each;
-# many: go down the list of popular entities until enough of them have one), so each statement leaves it one way only:
-# MATERIALIZED and LATERAL … LIMIT 1 are what holds it to that.
+# All statements give the same columns. Postgres cannot know which way is short (few names with the prefix: look at
+# each; many: go down the list of popular entities until enough of them have one), so each statement leaves it one way
+# only: MATERIALIZED and LATERAL … LIMIT 1 are what holds it to that.
 _COLUMNS = "SELECT e.id, e.label, e.description, e.popularity"
 _ENTITY = "JOIN entity e ON e.namespace = :namespace AND e.id = f.entity_id AND e.deleted_at IS NULL"
 _TYPED = (
@@ -131,7 +131,7 @@ _BELOW_SQL = text("""
 
 
 def search_entities(
-    session: Session, namespace: str, q: str, type: str | None = None, limit: int = 20, cursor: str | None = None
+    session: Session, namespace: str, q: str, type_id: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> SearchPage:
     """Find entities by what was typed so far.
 
@@ -141,7 +141,7 @@ def search_entities(
         session: reads the namespace.
         namespace: the knowledge base.
         q: what was typed: a name, the start of one, or an id.
-        type: id of a type; only entities that have it, or a type below it, are found.
+        type_id: of a type; only entities that have it, or a type below it, are found.
         limit: most hits of the page.
         cursor: of the page before; None for the first page.
 
@@ -153,15 +153,63 @@ def search_entities(
     if not name:
         return SearchPage([], None)
     parameters: Parameters = {"namespace": namespace, "name": name, "query": q, "end": name + LAST_CHARACTER}
-    parameters["types"] = None if type is None else _types_below(session, namespace, type)
+    parameters["types"] = None if type_id is None else _types_below(session, namespace, type_id)
     found: list[tuple[int, Any]] = []
     for tier in range(place.tier, SIMILAR + 1):
         start = place if tier == place.tier else _START
         wanted = limit + 1 - len(found)
-        values = parameters | {"popularity": start.popularity, "id": start.id, "distance": start.distance, "limit": wanted}
+        after = {"popularity": start.popularity, "id": start.id, "distance": start.distance}
+        values = parameters | after | {"limit": wanted}
         found += [(tier, row) for row in _tier(session, tier, values)]
-        if len(found) > limit:
+        if len(found) > limit or (tier == PREFIX and found):
             break
     page = found[:limit]
     more = len(found) > limit
     return SearchPage(_hits(session, parameters, page), _encode(*page[-1]) if more else None)
+
+
+def _tier(session: Session, tier: int, values: Parameters) -> list[Any]:
+    """Return the rows of one kind of match, after the place that `values` name."""
+    if tier == EXACT:
+        return list(session.execute(_EXACT_SQL, values))
+    if tier == SIMILAR:
+        return list(session.execute(_SIMILAR_SQL, values)) if len(values["name"]) >= SHORTEST_SIMILAR else []
+    if session.execute(_NAMES_SQL, values).scalar_one() <= FEW_NAMES:
+        return list(session.execute(_PREFIX_FEW_SQL, values))
+    if values["types"] is not None and session.execute(_MEMBERS_SQL, values).scalar_one() <= FEW_NAMES:
+        return list(session.execute(_PREFIX_OF_TYPE_SQL, values))
+    return list(session.execute(_PREFIX_MANY_SQL, values))
+
+
+def _types_below(session: Session, namespace: str, type_id: str) -> list[str]:
+    rows = session.execute(_BELOW_SQL, {"namespace": namespace, "type": type_id})
+    return [row.id for row in rows]
+
+
+def _hits(session: Session, parameters: Parameters, page: list[tuple[int, Any]]) -> list[SearchHit]:
+    types: dict[str, list[str]] = {}
+    statement = text(
+        "SELECT entity_id, type_id FROM entity_type"
+        " WHERE namespace = :namespace AND entity_id = ANY(:ids) ORDER BY type_id"
+    )
+    ids = [row.id for _, row in page]
+    for row in session.execute(statement, {"namespace": parameters["namespace"], "ids": ids}):
+        types.setdefault(row.entity_id, []).append(row.type_id)
+    return [
+        SearchHit(row.id, row.label, row.description, tuple(types.get(row.id, ())), row.popularity, MATCHES[tier])
+        for tier, row in page
+    ]
+
+
+def _encode(tier: int, row: Any) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([tier, row.distance, row.popularity, row.id])).decode()
+
+
+def _decode(cursor: str) -> _Place:
+    try:
+        tier, distance, popularity, entity_id = orjson.loads(base64.urlsafe_b64decode(cursor))
+        if tier not in range(3) or not isinstance(entity_id, str):
+            raise BadCursor
+        return _Place(int(tier), float(distance), int(popularity), entity_id)
+    except (binascii.Error, orjson.JSONDecodeError, TypeError, ValueError):
+        raise BadCursor from None

@@ -3,9 +3,9 @@
 Every row belongs to a namespace, the name of one knowledge base. Ids compare by code point (collation "C"), so that the
 order of a listing is the same on every server, and is the order that Python sorts in.
 
-What hangs on an entity refers to it by a foreign key, so that it cannot outlive it. References to namespaces, types and
-predicates are none: `kb.curation` creates those before it names them, and a check for each row would take a fifth of the
-time of a large import.
+What hangs on an entity refers to it by a foreign key, so that it cannot outlive it. References to namespaces, types
+and predicates are none: `kb.curation` creates those before it names them, and a check for each row would take a fifth of
+the time of a large import.
 """
 
 from __future__ import annotations

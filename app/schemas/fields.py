@@ -46,6 +46,9 @@ Text = Annotated[str, Field(min_length=1), BeforeValidator(_no_lone_surrogate)]
 EntityId = Annotated[
     str, Field(min_length=1, max_length=250), BeforeValidator(_no_nul), BeforeValidator(_no_lone_surrogate)
 ]
+SearchText = Annotated[
+    str, Field(min_length=1, max_length=500), BeforeValidator(_no_nul), BeforeValidator(_no_lone_surrogate)
+]
 Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE), BeforeValidator(_no_lone_surrogate)]
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi import FastAPI
 from fakes import opened
+from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient

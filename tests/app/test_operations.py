@@ -192,5 +192,3 @@ def test_workers_add_up_their_metrics(tmp_path: Path) -> None:
     for expected in ("2.0", "4.0"):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert f"namesake_texts_total {expected}" in done.stdout
-
-

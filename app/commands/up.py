@@ -1,0 +1,93 @@
+"""`namesake setup` and `namesake up`: from an empty machine to a service that answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from app.terminal import command_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from app.assembly import SnapshotLinker
+    from app.settings import Settings
+
+SAMPLE = "Mercury is the planet nearest the Sun, while Freddie Mercury sang for Queen."
+
+
+def setup() -> None:
+    """Set up the database, import the starter KB if there are no entities yet, and build the index if there is none.
+
+    Example:
+    namesake setup
+    """
+    from app.service import open_database
+
+    settings = command_settings()
+    with open_database(settings) as engine:
+        prepare(settings, engine).close()
+    typer.echo(f"Namesake is set up in {settings.home}")
+
+
+def up() -> None:
+    """Set everything up, link a sample text, and serve until Ctrl-C.
+
+    Example:
+    namesake up
+    """
+    from app.commands.serve import open_listener, serve
+    from app.service import open_database
+
+    settings = command_settings()
+    open_listener(settings.host, settings.port).close()  # a port in use is told before minutes of setting up
+    with open_database(settings) as engine:
+        linker = prepare(settings, engine)
+        _show_sample(linker)
+        linker.close()
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        typer.echo(
+            f"\nServing on http://{shown}:{settings.port} - the docs page is http://{shown}:{settings.port}/docs"
+        )
+        typer.echo("Ctrl-C stops the service.")
+        serve(None, None, None)
+
+
+def prepare(settings: Settings, engine: Engine) -> SnapshotLinker:
+    """Bring a home to where it can serve, and return its linker."""
+    from sqlalchemy.orm import Session
+
+    from app.assembly import build_index, open_encoder, open_linker
+    from app.progress import step_bars
+    from kb import queries
+    from kb.importers.context import ImportOptions
+    from kb.importers.jsonl import import_jsonl
+    from kb.snapshot import SnapshotError
+    from kb.starter import files
+
+    with Session(engine) as session:
+        empty = not queries.kb_version(session, settings.namespace)
+    if empty:
+        starter = files()
+        options = ImportOptions(settings.namespace, actor="setup")
+        report = import_jsonl(
+            engine, starter.entities, types=starter.types, predicates=starter.predicates, options=options
+        )
+        typer.echo(f"Imported the starter KB: {report.entities.added:,} entities")
+    try:
+        return open_linker(settings, engine, build=False)
+    except SnapshotError:
+        with step_bars() as progress:
+            build_index(settings, engine, open_encoder(settings), progress)
+        return open_linker(settings, engine, build=False)
+
+
+def _show_sample(linker: SnapshotLinker) -> None:
+    from model.types import Document, LinkOptions
+
+    (answer,) = linker.link([Document("sample", SAMPLE)], LinkOptions())
+    typer.echo(f"\n{SAMPLE}")
+    for link in answer.links:
+        for record in linker.records([link.entity] if link.entity else []):
+            typer.echo(f"  {link.text}: {record.label} ({record.id}), {link.confidence:.0%} - {record.description}")
