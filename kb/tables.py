@@ -4,8 +4,8 @@ Every row belongs to a namespace, the name of one knowledge base. Ids compare by
 order of a listing is the same on every server, and is the order that Python sorts in.
 
 What hangs on an entity refers to it by a foreign key, so that it cannot outlive it. References to namespaces, types
-and predicates are none: `kb.curation` creates those before it names them, and a check for each row would take a fifth of
-the time of a large import.
+and predicates are none: `kb.curation` creates those before it names them, and a check for each row would take a fifth
+of the time of a large import.
 """
 
 from __future__ import annotations
@@ -125,7 +125,6 @@ class Entity(Base):
             "ix_entity_namespace_popularity",
             "namespace",
             text("popularity DESC"),
-            "id",
             postgresql_where=text("deleted_at IS NULL"),
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -54,9 +54,13 @@ class SearchAnswer(BaseModel):
 def search(
     service: Annotated[Service, Depends(get_service)],
     q: Annotated[str, Query(max_length=250, description="A name, the start of one, or an id.")],
-    type_id: Annotated[str | None, Query(alias="type", max_length=250)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+    type_id: Annotated[
+        str | None, Query(alias="type", max_length=250, description="Only entities of this type, or of types below it.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Most entities in one answer.")] = 20,
+    cursor: Annotated[
+        str | None, Query(max_length=2000, description="What the answer before gave, for the next entities.")
+    ] = None,
 ) -> SearchAnswer:
     """Search for entities as one types: names that are the query, start with it, or are similar."""
     texts = {"q": q, "type": type_id or "", "cursor": cursor or ""}
@@ -71,8 +75,33 @@ def search(
     return SearchAnswer(entities=page.hits, cursor=page.cursor)
 
 
-@router.get("/entities/{entity_id:path}", responses=problems(404, 422, 500, 503))
-def entity(service: Annotated[Service, Depends(get_service)], entity_id: str, response: Response) -> EntityAnswer:
+ONE = {
+    "entity": {
+        "id": "Lincoln,_Nebraska",
+        "label": "Lincoln",
+        "description": "capital city of the US state of Nebraska",
+        "text": None,
+        "aliases": [{"text": "Lincoln", "count": 120, "language": None}],
+        "types": ["city"],
+        "relations": [{"predicate": "located in", "object": "Nebraska"}],
+        "xrefs": {"wikidata": "Q28260"},
+        "popularity": 120,
+        "source": None,
+    },
+    "version": 1,
+    "incoming_relations": 3,
+}
+
+
+@router.get(
+    "/entities/{entity_id:path}",
+    responses={200: {"content": {"application/json": {"example": ONE}}}, **problems(404, 422, 500, 503)},
+)
+def entity(
+    service: Annotated[Service, Depends(get_service)],
+    entity_id: Annotated[str, Path(description="Any id, slashes included.")],
+    response: Response,
+) -> EntityAnswer:
     """Return one entity with everything that the knowledge base says of it."""
     _check_text("id", entity_id)
     with Session(service.engine) as session:

@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, with examples that hold, and true for whatever schemathesis comes up with."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ schema = schemathesis.openapi.from_dict(create_app(LIMITS).openapi())
 
 
 @pytest.fixture(scope="session")
-def application(fake: Service) -> FastAPI:
-    return create_app(LIMITS, lambda _: opened(fake))
+def application(starter_service: Service) -> FastAPI:
+    return create_app(LIMITS, lambda _: opened(replace(starter_service, settings=LIMITS)))
 
 
 @schema.parametrize()

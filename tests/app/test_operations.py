@@ -188,7 +188,7 @@ def test_workers_add_up_their_metrics(tmp_path: Path) -> None:
     import sys
 
     code = "from app.metrics import Metrics; m = Metrics(); m.texts.inc(2); m.ready.set(1); print(m.render().decode())"
-    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": os.getcwd()}
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
     for expected in ("2.0", "4.0"):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert f"namesake_texts_total {expected}" in done.stdout
