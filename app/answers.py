@@ -31,7 +31,7 @@ def build_answer(request: LinkRequest, batch: Batch, linked: Sequence[LinkedDocu
         for name, document, offsets in zip(batch.ids, linked, batch.offsets, strict=True)
     ]
     shared: Json = {
-        "model_version": linked[0].model_version,
+        "model_version": service.model_version,
         "kb_version": min(document.kb_version for document in linked),
         "offset_unit": request.offset_unit,
         "warnings": list(_warnings(request)),

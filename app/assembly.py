@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app.progress import step_bars
 from app.settings import Settings
 from kb import queries
 from kb.candidates import SnapshotSearch
@@ -19,7 +20,7 @@ from model.encoder import Backend, Encoder, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
 from model.entity_encoder import EntityEncoder, payload_version
 from model.linker import Linker
-from model.scorer import FeatureScorer, SingleFeatureScorer, load_scorer
+from model.scorer import WEIGHTS, FeatureScorer, SingleFeatureScorer, load_scorer
 from model.types import Document, LinkedDocument, LinkOptions
 
 # Ranked by one thing alone, to compare with; the factor makes a cosine's softmax as peaked as its accuracy warrants.
@@ -94,12 +95,14 @@ def open_linker(settings: Settings, engine: Engine, *, build: bool) -> SnapshotL
     version = payload_version(encoder)
     try:
         snapshot = folders.open_current(version)
-    except SnapshotError:
+    except SnapshotError as error:
         if not build:
             raise
-        build_index(settings, engine, encoder, _tell)
+        sys.stderr.write(f"{error}; this is done now\n")
+        with step_bars() as progress:
+            build_index(settings, engine, encoder, progress)
         snapshot = folders.open_current(version)
-    return SnapshotLinker(encoder, snapshot, load_scorer())
+    return SnapshotLinker(encoder, snapshot, load_scorer(settings.scorer or WEIGHTS))
 
 
 def open_pipeline(settings: Settings, scorer: FeatureScorer) -> Linker:
@@ -110,13 +113,6 @@ def open_pipeline(settings: Settings, scorer: FeatureScorer) -> Linker:
     """
     encoder = open_encoder(settings)
     return SnapshotLinker(encoder, snapshot_folders(settings).open_current(payload_version(encoder)), scorer).pipeline
-
-
-def _tell(step: str, done: int, total: int) -> None:
-    """Say on standard error how far a build that nobody asked for has come, ten times a step."""
-    every = max(total // 10, 1)
-    if done == total or done // every != (done - 1) // every:
-        sys.stderr.write(f"building the index: {step} {done} of {total}\n")
 
 
 class SnapshotLinker:

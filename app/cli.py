@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -16,7 +17,6 @@ from app.commands.up import setup, up
 from app.terminal import MISTAKE, explain
 
 app = typer.Typer(
-    help="Which of the entities that share this name does the text mean?",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -36,10 +36,29 @@ app.command()(fit)
 
 @app.command()
 def version() -> None:
-    """Print the version of Namesake."""
+    """Print the version of Namesake.
+
+    Example:
+    namesake version
+    """
     from app.version import installed_version
 
     typer.echo(installed_version())
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of Namesake.")
+    ] = False,
+) -> None:
+    """Which of the entities that share this name does the text mean?"""  # noqa: D400 - shown as it is in --help
 
 
 def main() -> None:

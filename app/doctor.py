@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 
 from app.expected import is_expected, message_of
 from app.settings import Settings
+from model.types import LinkOptions
 
 Status = Literal["ok", "warn", "fail"]
 LEAST_PYTHON = (3, 11)
@@ -192,10 +193,15 @@ def _knowledge_base(settings: Settings, engine: Engine) -> Iterator[Finding]:
 def _index(settings: Settings, engine: Engine, kb_version: int) -> Iterator[Finding]:
     from app.assembly import open_encoder, snapshot_folders
     from kb.snapshot import SnapshotError
+    from model.encoder_weights import EncoderWeightsError
     from model.entity_encoder import payload_version
 
-    encoder = open_encoder(settings)
-    encoder.embed(["Lincoln"])
+    try:
+        encoder = open_encoder(settings)
+        encoder.embed(["Lincoln"])
+    except EncoderWeightsError:
+        yield Finding("index", "warn", "not checked: the encoder cannot be used", "put the encoder right first")
+        return
     yield Finding("model", "ok", f"{encoder.version} runs")
     try:
         snapshot = snapshot_folders(settings).open_current(payload_version(encoder))
@@ -215,7 +221,6 @@ def _index(settings: Settings, engine: Engine, kb_version: int) -> Iterator[Find
 def _link(settings: Settings, engine: Engine) -> Iterator[Finding]:
     from app.assembly import open_linker
     from app.readiness import PROBE
-    from model.types import LinkOptions
 
     linker = open_linker(settings, engine, build=False)
     try:

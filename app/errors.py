@@ -32,6 +32,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing at this address"),
     "entity-not-found": (404, "The knowledge base has no such entity"),
     "method-not-allowed": (405, "This address does not answer this method"),
+    "body-incomplete": (408, "The body did not arrive"),
     "body-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body is of a type that is not understood here"),
     "invalid-request": (422, "The request has fields that cannot be used"),

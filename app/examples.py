@@ -1,4 +1,7 @@
-"""The examples that the OpenAPI document shows; tests send every one of them and compare what comes back."""
+"""The examples that the OpenAPI document shows: real requests, with what the starter knowledge base answers.
+
+Tests send them and compare entities; the numbers change with every fit of the model.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from typing import Any
 
 LINCOLN = "Lincoln is the capital of Nebraska. Omaha is larger."
 JORDAN = "Jordan borders Iraq, Syria and Israel; its capital is Amman."
+BULLS = "Jordan won six titles with the Chicago Bulls."
 MERCURY = "Mercury is closer to the Sun than Venus."
+MODEL_VERSION = "features-1+minilm-53aa5117-int8-p1"
+KB_VERSION = 4721
 
 Example = dict[str, Any]
 
@@ -18,7 +24,7 @@ ANNOTATE: dict[str, Example] = {
     "documents": {
         "summary": "A list of documents",
         "value": {
-            "documents": [{"id": "news-1", "text": JORDAN}, {"id": "news-2", "text": MERCURY}],
+            "documents": [{"id": "news-1", "text": JORDAN}, {"id": "news-2", "text": BULLS}],
             "language": "en",
         },
     },
@@ -43,54 +49,65 @@ DISAMBIGUATE: dict[str, Example] = {
         "value": {
             "documents": [
                 {"id": "news-1", "text": JORDAN, "mentions": [{"start": 0, "end": 6}, {"start": 15, "end": 19}]},
-                {"id": "news-2", "text": MERCURY, "mentions": [{"start": 0, "end": 7}]},
+                {"id": "news-2", "text": BULLS, "mentions": [{"start": 0, "end": 6}]},
             ]
         },
     },
 }
 
-LINCOLN_NEBRASKA: Example = {
-    "id": "Q28260",
-    "label": "Lincoln",
-    "description": "capital city of Nebraska, United States",
-    "types": ["Q515"],
-    "xrefs": {"wikidata": "Q28260"},
+CITY: Example = {
+    "id": "Lincoln,_Nebraska",
+    "label": "Lincoln, Nebraska",
+    "description": "capital of the state of Nebraska, named after President Abraham Lincoln and home of the state "
+    "university",
+}
+CITY_BRIEF: Example = CITY | {"types": ["city"], "xrefs": {"geonames": "5072006", "wikidata": "Q28260"}}
+PRESIDENT: Example = {
+    "id": "Abraham_Lincoln",
+    "label": "Abraham Lincoln",
+    "description": "sixteenth president of the United States (1809-1865), a lawyer from Illinois who led the Union "
+    "through the Civil War, issued the Emancipation Proclamation and was shot by John Wilkes Booth in a theatre",
 }
 
 MENTION: Example = {
     "start": 0,
     "end": 7,
     "text": "Lincoln",
-    "mention_score": 0.97,
-    "entity": LINCOLN_NEBRASKA,
-    "confidence": 0.91,
-    "nil_probability": 0.02,
+    "mention_score": 0.771139,
+    "entity": CITY_BRIEF,
+    "confidence": 0.73033,
+    "nil_probability": 0.15179,
     "candidates": [
-        {
-            "id": "Q28260",
-            "label": "Lincoln",
-            "description": "capital city of Nebraska, United States",
-            "score": 4.1,
-            "confidence": 0.91,
-            "found_by": ["alias", "dense"],
-            "features": {"prior": 1.2, "description": 0.8, "coherence": 2.1},
-        }
+        CITY
+        | {
+            "score": 8.271016,
+            "confidence": 0.73033,
+            "found_by": ["alias"],
+            "features": {"meaning": 10.5475, "title_window": -3.0733, "log_prior": -2.9758, "coherence": 1.8287},
+        },
+        PRESIDENT
+        | {
+            "score": 6.253736,
+            "confidence": 0.13501,
+            "found_by": ["alias"],
+            "features": {"meaning": 7.2841, "title_window": -2.1524, "coherence": 0.9312},
+        },
     ],
 }
 
 ONE_ANSWER: Example = {
     "id": "0",
-    "kb_version": 812,
+    "kb_version": KB_VERSION,
     "mentions": [MENTION],
-    "model_version": "minilm-53aa5117-int8",
+    "model_version": MODEL_VERSION,
     "offset_unit": "codepoint",
     "warnings": [],
 }
 
 MANY_ANSWER: Example = {
-    "documents": [{"id": "news-1", "kb_version": 812, "mentions": [MENTION]}],
-    "model_version": "minilm-53aa5117-int8",
-    "kb_version": 812,
+    "documents": [{"id": "news-1", "kb_version": KB_VERSION, "mentions": [MENTION | {"candidates": []}]}],
+    "model_version": MODEL_VERSION,
+    "kb_version": KB_VERSION,
     "offset_unit": "codepoint",
     "warnings": [],
 }
@@ -98,4 +115,33 @@ MANY_ANSWER: Example = {
 LINK_ANSWERS: dict[str, Example] = {
     "one text": {"summary": "The answer for one text", "value": ONE_ANSWER},
     "documents": {"summary": "The answer for a list", "value": MANY_ANSWER},
+}
+
+ENTITY: Example = CITY_BRIEF | {
+    "text": None,
+    "aliases": [
+        {"text": "Lincoln", "count": 40, "language": None},
+        {"text": "Lincoln, Nebraska", "count": 6, "language": None},
+    ],
+    "relations": [
+        {"predicate": "capital of", "object": "Nebraska", "object_label": "Nebraska"},
+        {"predicate": "country", "object": "United_States", "object_label": "United States"},
+        {"predicate": "located in", "object": "Nebraska", "object_label": "Nebraska"},
+        {"predicate": "named after", "object": "Abraham_Lincoln", "object_label": "Abraham Lincoln"},
+    ],
+    "incoming_relations": 1,
+    "popularity": 46,
+    "source": "namesake",
+    "version": 1,
+    "created_at": "2026-11-24T00:20:11.824403Z",
+    "updated_at": "2026-11-24T00:20:11.824403Z",
+    "kb_version": KB_VERSION,
+    "model_version": MODEL_VERSION,
+}
+
+SEARCH: Example = {
+    "entities": [CITY | {"types": ["city"], "popularity": 46, "match": "exact"}],
+    "cursor": None,
+    "kb_version": KB_VERSION,
+    "model_version": MODEL_VERSION,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -17,6 +18,7 @@ from app.schemas.problem import FieldProblem
 log = structlog.get_logger("namesake.access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+BODY_PATIENCE = 30.0  # seconds to wait for the next part of a body
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds by machines
 
 
@@ -75,12 +77,15 @@ class RequestContext:
 class BodyLimit:
     """Refuses a body that is too large: by its Content-Length, and, as that may be absent or a lie, while it arrives.
 
+    One that stops arriving (cut off, or shorter than announced) is refused too: its connection would stay for ever.
+
     FastAPI has a limit of its own, but it answers plain text where every other error is problem+json.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, patience: float = BODY_PATIENCE) -> None:
         self._app = app
         self._limit = limit
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -92,17 +97,28 @@ class BodyLimit:
             response = problem_response(self._error(f"{announced} bytes are announced"), scope["namesake.request_id"])
             await response(scope, receive, send)
             return
-        received = 0
+        received, complete = 0, False
 
         async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete
+            # After the body, all that can arrive is that the client has gone.
+            message = await receive() if complete else await self._receive(receive, received)
             received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if received > self._limit:
                 raise self._error("the body has more bytes")
             return message
 
         await self._app(scope, receive_counted, send)
+
+    async def _receive(self, receive: Receive, received: int) -> Message:
+        try:
+            return await asyncio.wait_for(receive(), self._patience)
+        except TimeoutError:
+            detail = f"{received} bytes have arrived, and no more for {self._patience:g} seconds"
+            remedy = "send the whole body, and its length in bytes (not characters) as Content-Length"
+            error = FieldProblem(field="body", detail=detail, remedy=remedy)
+            raise ProblemError("body-incomplete", [error], headers={"Connection": "close"}) from None
 
     def _error(self, what: str) -> ProblemError:
         remedy = "send the texts in several requests, or raise NAMESAKE_MAX_BODY_BYTES on the server"

@@ -1,7 +1,8 @@
-"""Progress bars of long commands: what is done, how fast, how long it still takes."""
+"""Progress of long commands: what is done, how fast, how long it still takes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 Advance = Callable[[str, int, int], None]
+LINE_SECONDS = 15.0  # between two lines about one step, where no bars can be drawn
 
 
 class RateColumn(ProgressColumn):
@@ -23,9 +25,16 @@ class RateColumn(ProgressColumn):
 
 @contextmanager
 def step_bars() -> Iterator[Advance]:
-    """Give a function that is told a step's name, the units done and the units in all; draw one bar a step."""
+    """Give a function that is told a step's name, the units done and the units in all; draw one bar a step.
+
+    Where standard error is no terminal (a log file, a container), a line now and then takes the bar's place.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lines(console)
+        return
     columns = (TextColumn("{task.description:>20}"), BarColumn(), MofNCompleteColumn(), RateColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
         tasks = {}
 
         def advance(step: str, done: int, total: int) -> None:
@@ -34,3 +43,21 @@ def step_bars() -> Iterator[Advance]:
             bars.update(tasks[step], completed=done, total=total)
 
         yield advance
+
+
+def lines(console: Console) -> Advance:
+    """Return a function like that of `step_bars` which writes a line every quarter of a minute, and one at each end."""
+    began: dict[str, float] = {}
+    told: dict[str, float] = {}
+
+    def advance(step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        began.setdefault(step, now)
+        if done < total and now - told.setdefault(step, now) < LINE_SECONDS:
+            return
+        told[step] = now
+        seconds = now - began[step]
+        left = f", {seconds * (total - done) / done:,.0f} s left" if 0 < done < total else ""
+        console.print(f"{step}: {done:,} of {total:,} in {seconds:,.0f} s{left}", highlight=False, soft_wrap=True)
+
+    return advance

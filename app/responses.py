@@ -12,6 +12,12 @@ Responses = dict[int | str, dict[str, Any]]
 ERRORS: dict[int, tuple[str, str, str, str]] = {
     400: ("invalid-json", "body", "not JSON: Expecting ',' delimiter (character 17)", "send one JSON object"),
     404: ("entity-not-found", "id", "there is no entity Q0", "search for it: GET /v1/entities?q="),
+    408: (
+        "body-incomplete",
+        "body",
+        "17 bytes have arrived, and no more for 30 seconds",
+        "send the whole body, and its length in bytes (not characters) as Content-Length",
+    ),
     413: (
         "body-too-large",
         "body",

@@ -93,6 +93,7 @@ class Runtime:
             log.error("cannot open the service", reason=message_of(error), exc_info=not is_expected(error))  # noqa: TRY400
             return False
         self.metrics.ready.set(1)
+        self.metrics.kb_version.set(self._service.kb_version)
         log.info("ready", kb_version=self._service.kb_version, model_version=self._service.model_version)
         return True
 

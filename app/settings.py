@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "NAMESAKE_"
-FOR_TESTS = "NAMESAKE_TEST_"  # read by the test suite, no setting of the service
+FOR_TESTS = ("NAMESAKE_TEST_", "NAMESAKE_BENCH_")  # read by tests and benchmarks, no settings of the service
 
 EncoderBackend = Literal["auto", "onnx-int8", "onnx-fp32", "torch"]
 LogFormat = Literal["console", "json"]
@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         description="sha256 that the encoder's `model.safetensors` must have, 64 hexadecimal digits. Without it, the "
         "hash of the weights that Namesake was trained with.",
     )
+    scorer: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        default=None,
+        description="File with the scorer's weights, as `namesake fit --out` writes it. Without it, the weights that "
+        "come with Namesake.",
+    )
     backend: EncoderBackend = Field(
         default="auto",
         description="What runs the encoder: `onnx-int8` (fastest on a CPU), `onnx-fp32`, `torch` (GPU), or `auto`: "
@@ -109,13 +114,6 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=16_777_216, ge=1024, description="Largest request body, in bytes.")
     max_texts: int = Field(default=1000, ge=1, description="Most documents in one request.")
     max_mentions: int = Field(default=10_000, ge=1, description="Most mentions given for one document.")
-    index_poll_seconds: float = Field(
-        default=1.0,
-        gt=0,
-        le=3600,
-        allow_inf_nan=False,
-        description="How often a process looks for a new snapshot and for changes that no notification told it about.",
-    )
     log_format: LogFormat = Field(default="console", description="`console` for people, `json` for log collectors.")
     log_level: LogLevel = Field(default="info", description="Least severe level that is logged.")
 

@@ -13,9 +13,12 @@ from app.terminal import visible
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 NO_BREAK = "\u00a0"  # a feature and its number stay on one line
+NARROW = 80  # columns; on fewer, a table's cells would be a word wide, and lines are printed instead
 FEATURES_SHOWN = 4  # those that weigh most; --json has all
 
 Json = Mapping[str, Any]
+
+NIL: Json = {"label": "NIL", "id": "", "description": "not in the knowledge base", "types": []}
 
 
 def show_answer(text: str, answer: Json, console: Console | None = None) -> None:
@@ -25,12 +28,17 @@ def show_answer(text: str, answer: Json, console: Console | None = None) -> None
     colours = _colours(mentions)
     console.print(_coloured(text, mentions, colours), soft_wrap=True)
     console.print()
-    if mentions:
-        console.print(_links(mentions, colours))
-    else:
+    if not mentions:
         console.print("No mentions found.")
+    elif console.width < NARROW:
+        for mention in mentions:
+            console.print(_link_lines(mention, colours))
+    else:
+        console.print(_links(mentions, colours))
     for mention in mentions:
-        if mention["candidates"]:
+        if mention["candidates"] and console.width < NARROW:
+            console.print(_candidate_lines(mention))
+        elif mention["candidates"]:
             console.print(_candidates(mention))
     for warning in answer["warnings"]:
         console.print(Text(f"warning: {warning['field']}: {warning['detail']}", style="yellow"))
@@ -65,12 +73,7 @@ def _links(mentions: Iterable[Json], colours: Mapping[str, str]) -> Table:
     table.add_column("Types", overflow="fold", max_width=18)
     table.add_column("Conf.", justify="right", no_wrap=True)
     for mention in mentions:
-        entity = mention["entity"] or {
-            "label": "NIL",
-            "id": "",
-            "description": "not in the knowledge base",
-            "types": [],
-        }
+        entity = mention["entity"] or NIL
         table.add_row(
             Text(visible(mention["text"]), _style(mention, colours)),
             _name(entity),
@@ -81,6 +84,27 @@ def _links(mentions: Iterable[Json], colours: Mapping[str, str]) -> Table:
     return table
 
 
+def _link_lines(mention: Json, colours: Mapping[str, str]) -> Text:
+    entity = mention["entity"] or NIL
+    line = Text(visible(mention["text"]), _style(mention, colours))
+    line.append(f"  {mention['confidence']:.2f}\n", "default")
+    line.append_text(_name(entity))
+    return line.append(f"\n{visible(entity['description'] or '')}\n")
+
+
+def _candidate_lines(mention: Json) -> Text:
+    lines = Text().append_text(_title(mention))
+    for candidate in mention["candidates"]:
+        lines.append("\n").append_text(_name(candidate))
+        lines.append(f"\n{candidate['confidence']:.2f}  {', '.join(candidate['found_by'])}")
+        lines.append(f"  {_features(candidate['features'])}")
+    return lines
+
+
+def _title(mention: Json) -> Text:
+    return Text(f"\nCandidates of {visible(mention['text'])} ({mention['start']} to {mention['end']})", style="bold")
+
+
 def _name(entity: Json) -> Text:
     """Return label and id; the id is what other commands and the API want."""
     name = Text(visible(entity["label"]))
@@ -88,8 +112,9 @@ def _name(entity: Json) -> Text:
 
 
 def _candidates(mention: Json) -> Table:
-    title = Text(f"\nCandidates of {visible(mention['text'])} ({mention['start']} to {mention['end']})", style="bold")
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, expand=True)
+    table = Table(
+        title=_title(mention), title_justify="left", box=None, header_style="bold", pad_edge=False, expand=True
+    )
     table.add_column("Entity (id)", overflow="fold", max_width=40)
     table.add_column("Conf.", justify="right", no_wrap=True)
     table.add_column("Score", justify="right", no_wrap=True)

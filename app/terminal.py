@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -13,6 +14,11 @@ from app.expected import is_expected, message_of
 from app.settings import Settings, SettingsError, load_settings, unknown_settings
 
 MISTAKE = 2  # exit code for what the caller can put right; 1 is for "it ran, and the answer is no"
+
+_MORE_SPACE = "free some space there, or set NAMESAKE_HOME to a larger disk; what was there before is as it was"
+_MORE_RIGHTS = "give this user the right to write there, or set NAMESAKE_HOME to another folder"
+_SYSTEM_REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _MORE_SPACE)
+_SYSTEM_REMEDIES |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR), _MORE_RIGHTS)
 
 # Control characters as pictures: text from a file must not be able to move the cursor or change the terminal's title.
 _PICTURES: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
@@ -59,7 +65,18 @@ def explain(error: Exception) -> bool:
     if is_expected(error):
         print_error("error", message_of(error))
         return True
-    return _explain_database(error)
+    return _explain_system(error) or _explain_database(error)
+
+
+def _explain_system(error: Exception) -> bool:
+    """Explain what the operating system refuses and people can put right."""
+    remedy = _SYSTEM_REMEDIES.get(error.errno or 0) if isinstance(error, OSError) else None
+    if not isinstance(error, OSError) or remedy is None:
+        return False
+    where = f"{error.filename}: " if error.filename else ""
+    print_error("error", f"{where}{error.strerror}")
+    print_error("remedy", remedy, style="bold")
+    return True
 
 
 def _explain_database(error: Exception) -> bool:

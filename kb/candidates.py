@@ -8,12 +8,14 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import cpdist
 
 from kb.index.aliases import FUZZY_MIN_LENGTH, fuzzy_keys
 from kb.index.dense import PROBES
 from kb.matching import AliasMatches, match_aliases
 from kb.normalise import normalise
 from kb.snapshot import IntArray, Snapshot
+from kb.words import placed_word_hashes
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -69,17 +71,17 @@ class SnapshotSearch:
             end = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="right")
             if end - start <= FUZZY_BUCKET:
                 rows.update(self.snapshot.fuzzy_aliases[start:end].tolist())
-        near: list[tuple[int, int, int]] = []
-        for row in rows:
-            alias = self.snapshot.aliases.restore_key(row)
-            if abs(len(alias) - len(name)) <= allowed:
-                distance = OSA.distance(name, alias, score_cutoff=allowed)
-                if distance <= allowed:
-                    near.append((distance, -int(self.snapshot.alias_totals[row]), row))
-        return [row for _, _, row in sorted(near)[:FUZZY_RESULTS]]
+        found = np.array(sorted(rows), dtype=np.int32)
+        aliases = [self.snapshot.aliases.restore_key(row) for row in found.tolist()]
+        distances = cpdist([name] * len(aliases), aliases, scorer=OSA.distance, score_cutoff=allowed)
+        order = np.lexsort((found, -self.snapshot.alias_totals[found], distances))
+        return [int(found[at]) for at in order[:FUZZY_RESULTS] if distances[at] <= allowed]
 
     def nearest(self, vectors: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
         """Return ordinals and inner products (queries x k) of the nearest entities; -1 where there are fewer."""
+        # A few queries are not worth more threads: those would wait busily for the next ones, on the cores that the
+        # encoder wants. The setting is that of the calling thread.
+        faiss.omp_set_num_threads(1)
         scores, ordinals = self._dense.search(np.ascontiguousarray(vectors, dtype=np.float32), k)
         return ordinals.astype(np.int32), scores
 
@@ -93,7 +95,7 @@ class SnapshotSearch:
 
     def labels(self, ordinals: IntArray) -> list[str]:
         """Return labels."""
-        return [self.snapshot.label(int(ordinal)) for ordinal in ordinals]
+        return self.snapshot.labels(ordinals)
 
     def popularity(self, ordinals: IntArray) -> IntArray:
         """Return how often each entity was linked."""
@@ -139,9 +141,32 @@ class SnapshotSearch:
         """Return edges as position in `ordinals` and neighbour's ordinal, for entities with at most `limit` of them."""
         return _spread(self.snapshot.neighbour_offsets, self.snapshot.neighbours, ordinals, limit)
 
+    def degrees(self, ordinals: IntArray) -> IntArray:
+        """Return how many neighbours each entity has."""
+        offsets = self.snapshot.neighbour_offsets
+        return np.asarray(offsets[ordinals + 1] - offsets[ordinals], dtype=np.int32)
+
+    def word_rows(self, text: str) -> tuple[IntArray, IntArray]:
+        """Return the words of a text that the index knows, in its order, and the code points at which they start."""
+        hashes, starts = placed_word_hashes(text)
+        known = self.snapshot.word_hashes
+        if not len(known):
+            return starts[:0], starts[:0]
+        rows = np.minimum(np.searchsorted(known, hashes), len(known) - 1).astype(np.int32)
+        found = known[rows] == hashes
+        return rows[found], starts[found]
+
+    def words(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the words of entities as position in `ordinals` and word."""
+        return _spread(self.snapshot.word_offsets, self.snapshot.words, ordinals)
+
+    def word_weights(self, words: IntArray) -> FloatArray:
+        """Return how much each word tells (inverse document frequency)."""
+        return self.snapshot.word_weights[words]
+
 
 def _spread(
-    offsets: IntArray, members: IntArray, rows: IntArray, limit: int | None = None
+    offsets: IntArray | npt.NDArray[np.int64], members: IntArray, rows: IntArray, limit: int | None = None
 ) -> tuple[IntArray, IntArray]:
     """Read rows of a compressed sparse matrix: for each member, its row's position in `rows`, and the member."""
     starts = offsets[rows].astype(np.int64)

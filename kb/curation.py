@@ -19,9 +19,9 @@ from kb import rows
 from kb.exporters.lines import entity_json, predicate_json, type_json
 from kb.queries import AliasOccurrenceRecord, read_entities, read_predicates, read_types
 from kb.records import AliasRecord, EntityRecord, PredicateRecord, RelationRecord, TypeRecord
-from kb.rows import CHANNEL, Edit, Revised, lock
+from kb.rows import CHANNEL, Edit, Revised, lock, prepare_bulk
 
-__all__ = ["CHANNEL", "Edit", "Outcome", "Staged", "lock"]
+__all__ = ["CHANNEL", "Edit", "Outcome", "Staged", "lock", "prepare_bulk"]
 
 NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -208,6 +208,11 @@ def replace_alias_occurrences(session: Session, namespace: str, records: Iterabl
     rows.copy_rows(session, namespace, "change", "kind", [("alias_occurrence",)])
     rows.notify(session, namespace)
     return written
+
+
+def refresh_entity_statistics(session: Session) -> None:
+    """Let Postgres count entities anew while many are written, so that it goes on looking for ids in the index."""
+    session.execute(text("ANALYZE entity"))
 
 
 def refresh_statistics(session: Session) -> None:

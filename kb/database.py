@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -28,11 +29,14 @@ class DatabaseError(RuntimeError):
     """The database cannot be used."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(f"{inspect.getdoc(type(self))} {detail}")
+        said = " ".join((inspect.getdoc(type(self)) or "").split())
+        super().__init__(f"{said} {detail}")
 
 
 class ServerUnreachable(DatabaseError):  # noqa: N818
-    """No connection to Postgres: check that the server runs and that NAMESAKE_DATABASE_URL names it."""
+    """No connection to Postgres: check that the server runs and that NAMESAKE_DATABASE_URL names it, a database on it
+    and a user with the right password.
+    """
 
 
 class ServerTooOld(DatabaseError):  # noqa: N818
@@ -47,6 +51,10 @@ class ExtensionMissing(DatabaseError):  # noqa: N818
     """Postgres lacks an extension: install its contrib package, or let a superuser run CREATE EXTENSION there."""
 
 
+class RightMissing(DatabaseError):  # noqa: N818
+    """The user may not make tables in this database: name one that the user owns, or let its owner GRANT the right."""
+
+
 def driver_url(url: str | URL) -> URL:
     """Return the URL with the driver that Namesake uses (psycopg 3)."""
     parsed = make_url(url.replace("postgres://", "postgresql://", 1) if isinstance(url, str) else url)
@@ -59,7 +67,9 @@ def make_engine(url: str | URL, **options: Any) -> Engine:
         "pool_pre_ping": True,
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
-        "connect_args": {"connect_timeout": 10, "application_name": "namesake"},
+        # No prepared statements: Postgres would plan them once for all values, and a plan that was made for one id or
+        # for an empty table is slow for thousands. Without them, connection poolers work, too.
+        "connect_args": {"connect_timeout": 10, "application_name": "namesake", "prepare_threshold": None},
     }
     return create_engine(driver_url(url), **(settings | options))
 
@@ -85,6 +95,7 @@ def migrate(url_or_engine: str | URL | Engine, revision: str = "head") -> None:
         ServerTooOld: the server is older than Postgres 14.
         SchemaTooNew: the database has a revision that this Namesake does not know.
         ExtensionMissing: the server has no pg_trgm, unaccent or fuzzystrmatch, or does not let this user create them.
+        RightMissing: the user may not make tables there.
     """
     with _migrating(url_or_engine) as (config, connection):
         script = ScriptDirectory.from_config(config)
@@ -137,6 +148,8 @@ def _migrating(url_or_engine: str | URL | Engine) -> Iterator[tuple[Config, Conn
         except DBAPIError as error:
             if "extension" in str(error.orig).lower():
                 raise ExtensionMissing(str(error.orig).strip()) from error
+            if isinstance(error.orig, InsufficientPrivilege):
+                raise RightMissing(str(error.orig).strip()) from error
             raise
 
 

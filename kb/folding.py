@@ -12,11 +12,13 @@ from functools import lru_cache
 
 from kb.normalise import normalise
 
-CLUSTER = re.compile(
-    r"\s+|[\s\S][\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe2f]*"
-)
+_MARKS = r"[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe2f]"
+# Spaces; plain words, which are most of most texts, as one piece; any other character with the marks on it.
+PIECE = re.compile(rf"(?P<plain>(?:[!-~]|(?<=[!-~]) (?=[!-~]))+(?!{_MARKS}))|\s+|[\s\S]{_MARKS}*")
 SEVERAL_SPACES = re.compile(r"\s\s")
-UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# A word, or a single character that stands for itself: a symbol, a letter of a script without spaces.
+UNIT = re.compile(rf"[^\W{_UNSPACED}]+|\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class FoldedText:
         """Return the original span of the folded span `start`:`end`, which must not be empty."""
         return self.starts[start], self.ends[end - 1]
 
+    def cuts(self, position: int) -> bool:
+        """Tell whether `position` is inside what one character became, such as the 1/4 of ¼."""
+        return 0 < position < len(self.text) and self.starts[position - 1] == self.starts[position]
+
 
 def fold(text: str) -> FoldedText:
     """Fold a text for alias matching."""
@@ -46,31 +52,34 @@ def fold(text: str) -> FoldedText:
     characters: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for piece in CLUSTER.finditer(text):
-        folded = _fold_piece(piece.group())
-        characters.append(folded)
-        starts.extend([piece.start()] * len(folded))
-        ends.extend([piece.end()] * len(folded))
+    for piece in PIECE.finditer(text):
+        start, end = piece.span()
+        if piece.lastgroup:
+            characters.append(_fold_ascii(piece.group()))
+            starts.extend(range(start, end))
+            ends.extend(range(start + 1, end + 1))
+        else:
+            folded = _fold_piece(piece.group())
+            characters.append(folded)
+            starts.extend([start] * len(folded))
+            ends.extend([end] * len(folded))
     return FoldedText("".join(characters), starts, ends)
 
 
-def word_starts(folded: str) -> list[int]:
-    """Return where an alias may start: at a word, at a symbol, or at any letter of a script without spaces."""
-    return [index for index, character in enumerate(folded) if not character.isspace() and is_boundary(folded, index)]
+def boundaries(folded: str) -> tuple[list[int], bytearray]:
+    """Find where aliases may start and end.
 
-
-def is_boundary(folded: str, index: int) -> bool:
-    """Tell whether a word may start or end before `index`."""
-    if index == 0 or index == len(folded):
-        return True
-    before, after = folded[index - 1], folded[index]
-    if not (_in_word(before) and _in_word(after)):
-        return True
-    return bool(UNSPACED.match(before) or UNSPACED.match(after))
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    Returns:
+        Where one may start: at a word, at a symbol, or at any letter of a script without spaces; and for each position,
+        the one behind the last character included, 1 where one may end before it.
+    """
+    starts: list[int] = []
+    ends = bytearray(b"\x01") * (len(folded) + 1)
+    for unit in UNIT.finditer(folded):
+        start, end = unit.span()
+        starts.append(start)
+        ends[start + 1 : end] = bytes(end - start - 1)
+    return starts, ends
 
 
 def _fold_ascii(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kb.folding import fold, is_boundary, word_starts
+from kb.folding import boundaries, fold
 from kb.snapshot import IntArray
 
 LONGEST_ALIAS = 120  # folded characters looked at from each word on
@@ -28,11 +28,14 @@ def match_aliases(trie: Any, text: str) -> AliasMatches:
     starts: list[int] = []
     ends: list[int] = []
     rows: list[int] = []
-    for start in word_starts(folded.text):
+    may_start, may_end = boundaries(folded.text)
+    for start in may_start:
         for alias, row in trie.iter_prefixes_with_ids(folded.text[start : start + LONGEST_ALIAS]):
             end = start + len(alias)
-            if is_boundary(folded.text, end):
+            if may_end[end]:
                 first, last = folded.original(start, end)
+                if folded.cuts(start) or folded.cuts(end):
+                    continue
                 starts.append(first)
                 ends.append(last)
                 rows.append(row)

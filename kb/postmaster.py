@@ -36,7 +36,8 @@ _SETTINGS = {
     "maintenance_work_mem": "128MB",
     "max_connections": "100",
     "jit": "off",  # queries here take milliseconds, compiling them takes longer
-    "max_wal_size": "2GB",  # with the next two, a bulk import is not slowed down by a checkpoint every few seconds
+    # With the next two, an import of half a million entities meets no checkpoint: after one, each page is logged whole.
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
     "timezone": "UTC",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Result, TextClause, text
 from sqlalchemy.orm import Session
 
 from kb.records import AliasRecord, EntityRecord, PredicateRecord, RelationRecord, TypeRecord
@@ -74,10 +74,10 @@ def stream_entities(session: Session, namespace: str, batch: int = 2000) -> Iter
 
     For one consistent picture use a session of `kb.database.snapshot_session`.
     """
-    result = session.execute(STREAM, {"namespace": namespace}, execution_options={"yield_per": batch})
-    for rows in result.partitions(batch):
-        span = {"namespace": namespace, "first": rows[0][0], "last": rows[-1][0]}
-        yield from _assemble(session, rows, "BETWEEN :first AND :last", span)
+    with _streamed(session, STREAM, namespace, batch) as result:
+        for rows in result.partitions(batch):
+            span = {"namespace": namespace, "first": rows[0][0], "last": rows[-1][0]}
+            yield from _assemble(session, rows, "BETWEEN :first AND :last", span)
 
 
 def read_entities(session: Session, namespace: str, ids: Sequence[str]) -> list[EntityRecord]:
@@ -124,15 +124,15 @@ def changes_since(session: Session, namespace: str, version: int, limit: int = 1
 def stream_types(session: Session, namespace: str) -> Iterator[TypeRecord]:
     """Yield the types, sorted by id."""
     statement = text("SELECT id, label, parent_id FROM type WHERE namespace = :namespace ORDER BY id")
-    for row in session.execute(statement, {"namespace": namespace}, execution_options={"yield_per": 5000}):
-        yield TypeRecord(*row)
+    with _streamed(session, statement, namespace) as rows:
+        yield from (TypeRecord(*row) for row in rows)
 
 
 def stream_predicates(session: Session, namespace: str) -> Iterator[PredicateRecord]:
     """Yield the predicates, sorted by id."""
     statement = text("SELECT id, label FROM predicate WHERE namespace = :namespace ORDER BY id")
-    for row in session.execute(statement, {"namespace": namespace}, execution_options={"yield_per": 5000}):
-        yield PredicateRecord(*row)
+    with _streamed(session, statement, namespace) as rows:
+        yield from (PredicateRecord(*row) for row in rows)
 
 
 def read_types(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, TypeRecord]:
@@ -155,8 +155,13 @@ def stream_alias_occurrences(session: Session, namespace: str) -> Iterator[Alias
         "SELECT normalised, upper_occurrences, upper_links, lower_occurrences, lower_links FROM alias_occurrence"
         " WHERE namespace = :namespace ORDER BY normalised"
     )
-    for row in session.execute(statement, {"namespace": namespace}, execution_options={"yield_per": 5000}):
-        yield AliasOccurrenceRecord(*row)
+    with _streamed(session, statement, namespace) as rows:
+        yield from (AliasOccurrenceRecord(*row) for row in rows)
+
+
+def _streamed(session: Session, statement: TextClause, namespace: str, batch: int = 5000) -> Result[*tuple[Any, ...]]:
+    """Return rows of a namespace that come from the server `batch` at a time; they must be closed."""
+    return session.execute(statement, {"namespace": namespace}, execution_options={"yield_per": batch})
 
 
 def _assemble(session: Session, rows: Rows, which: str, parameters: Parameters) -> Iterator[EntityRecord]:

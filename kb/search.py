@@ -21,6 +21,7 @@ from kb.queries import Parameters
 FEW_NAMES = 2500  # up to so many names with a prefix, or entities of a type, are looked at one by one
 SIMILAR_NAMES = 3000
 SHORTEST_SIMILAR = 3
+LEAST_SIMILARITY = 0.45  # share of three-letter pieces in common; one slip in a name of 7 letters leaves 0.5 of them
 EXACT, PREFIX, SIMILAR = range(3)
 MATCHES = ("exact", "prefix", "similar")
 LARGEST_COUNT = 2**62
@@ -117,6 +118,7 @@ _SIMILAR_SQL = text(f"""
     AND NOT EXISTS {_HAS_NAME}
     ORDER BY f.distance, e.popularity DESC, e.id LIMIT :limit
 """)
+_THRESHOLD_SQL = text("SELECT set_config('pg_trgm.word_similarity_threshold', :threshold, true)")
 _NAMES_SQL = text(f"SELECT count(*) FROM (SELECT 1 FROM alias a WHERE {_STARTS} LIMIT {FEW_NAMES + 1}) x")
 _MEMBERS_SQL = text(f"""
     SELECT count(*) FROM (
@@ -173,12 +175,17 @@ def _tier(session: Session, tier: int, values: Parameters) -> list[Any]:
     if tier == EXACT:
         return list(session.execute(_EXACT_SQL, values))
     if tier == SIMILAR:
-        return list(session.execute(_SIMILAR_SQL, values)) if len(values["name"]) >= SHORTEST_SIMILAR else []
+        return _similar(session, values) if len(values["name"]) >= SHORTEST_SIMILAR else []
     if session.execute(_NAMES_SQL, values).scalar_one() <= FEW_NAMES:
         return list(session.execute(_PREFIX_FEW_SQL, values))
     if values["types"] is not None and session.execute(_MEMBERS_SQL, values).scalar_one() <= FEW_NAMES:
         return list(session.execute(_PREFIX_OF_TYPE_SQL, values))
     return list(session.execute(_PREFIX_MANY_SQL, values))
+
+
+def _similar(session: Session, values: Parameters) -> list[Any]:
+    session.execute(_THRESHOLD_SQL, {"threshold": str(LEAST_SIMILARITY)})
+    return list(session.execute(_SIMILAR_SQL, values))
 
 
 def _types_below(session: Session, namespace: str, type_id: str) -> list[str]:
@@ -208,8 +215,9 @@ def _encode(tier: int, row: Any) -> str:
 def _decode(cursor: str) -> _Place:
     try:
         tier, distance, popularity, entity_id = orjson.loads(base64.urlsafe_b64decode(cursor))
-        if tier not in range(3) or not isinstance(entity_id, str):
-            raise BadCursor
-        return _Place(int(tier), float(distance), int(popularity), entity_id)
-    except (binascii.Error, orjson.JSONDecodeError, TypeError, ValueError):
+        place = _Place(int(tier), float(distance), int(popularity), str(entity_id))
+    except (binascii.Error, orjson.JSONDecodeError, OverflowError, TypeError, ValueError):
         raise BadCursor from None
+    if place.tier not in range(3) or not 0 <= place.popularity <= LARGEST_COUNT or "\0" in place.id:
+        raise BadCursor
+    return place

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 IntArray = npt.NDArray[np.int32]
 HalfArray = npt.NDArray[np.float16]
@@ -82,10 +82,14 @@ class Snapshot:
         self.neighbour_offsets: IntArray = self._array("neighbour_offsets")
         self.neighbours: IntArray = self._array("neighbours")
         self.neighbour_predicates: IntArray = self._array("neighbour_predicates")
+        self.word_hashes: npt.NDArray[np.uint32] = self._array("word_hashes")
+        self.word_weights: npt.NDArray[np.float32] = self._array("word_weights")
+        self.word_offsets: npt.NDArray[np.int64] = self._array("word_offsets")
+        self.words: IntArray = self._array("words")
         self._label_offsets: npt.NDArray[np.int64] = self._array("label_offsets")
-        self._labels: npt.NDArray[np.uint8] = np.memmap(folder / "labels.bin", dtype=np.uint8, mode="r")
+        self._labels: npt.NDArray[np.uint8] = _bytes(folder / "labels.bin")
         self._record_offsets: npt.NDArray[np.int64] = self._array("record_offsets")
-        self._records: npt.NDArray[np.uint8] = np.memmap(folder / "records.bin", dtype=np.uint8, mode="r")
+        self._records: npt.NDArray[np.uint8] = _bytes(folder / "records.bin")
         types = orjson.loads((folder / "types.json").read_bytes())
         self.types: list[str] = [row["id"] for row in types]
         self.type_labels: dict[str, str] = {row["id"]: row["label"] for row in types}
@@ -93,7 +97,8 @@ class Snapshot:
         self.predicates: list[str] = orjson.loads((folder / "predicates.json").read_bytes())
 
     def _array(self, name: str) -> Any:
-        return np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        # As a plain array over the mapped file: np.memmap does more work at every look-up than the look-up itself.
+        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
 
     def __len__(self) -> int:
         return self.manifest.entities
@@ -110,8 +115,13 @@ class Snapshot:
 
     def label(self, ordinal: int) -> str:
         """Return the entity's label."""
-        start, end = self._label_offsets[ordinal], self._label_offsets[ordinal + 1]
-        return self._labels[start:end].tobytes().decode()
+        return self.labels(np.array([ordinal]))[0]
+
+    def labels(self, ordinals: npt.NDArray[np.integer[Any]]) -> list[str]:
+        """Return the entities' labels."""
+        starts, ends = self._label_offsets[ordinals].tolist(), self._label_offsets[ordinals + 1].tolist()
+        text = self._labels.data
+        return [str(text[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
 
     def entity(self, ordinal: int) -> SnapshotEntity:
         """Return what an answer shows of the entity."""
@@ -150,9 +160,12 @@ def open_snapshot(folder: Path, model_version: str | None = None) -> Snapshot:
         raise SnapshotError(
             f"The snapshot {folder} was built for model {manifest.model_version}, this is {model_version}: {REBUILD}"
         )
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda item: _check_file(folder / item[0], *item[1]), manifest.files.items()))
-    return Snapshot(folder, manifest)
+    try:
+        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(lambda item: _check_file(folder / item[0], *item[1]), manifest.files.items()))
+        return Snapshot(folder, manifest)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise SnapshotError(f"The snapshot {folder} cannot be opened ({error}): {REBUILD}") from error
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -164,7 +177,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         row = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise SnapshotError(f"{folder} holds no snapshot ({MANIFEST} is missing): {REBUILD}") from None
     except orjson.JSONDecodeError as error:
         raise SnapshotError(f"{path} is damaged ({error}): {REBUILD}") from None
@@ -173,7 +186,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         files = {name: (int(size), str(digest)) for name, (size, digest) in row.pop("files").items()}
         return Manifest(files=files, **row)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SnapshotError(f"{path} is damaged ({error}): {REBUILD}") from None
 
 
@@ -202,6 +215,10 @@ def _check_file(path: Path, size: int, digest: str) -> None:
         )
     if file_hash(path) != digest:
         raise SnapshotError(f"{path} does not have the hash that its manifest says (damaged): {REBUILD}")
+
+
+def _bytes(path: Path) -> npt.NDArray[np.uint8]:
+    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
 
 
 def _trie(path: Path) -> Any:

@@ -38,6 +38,8 @@ ALIAS_BYTES = 1400
 """Longest alias, in bytes of UTF-8, as it is written and as it is compared."""
 XREF_BYTES = 1000
 """Longest scheme and longest value of a cross-reference, in bytes of UTF-8."""
+SOURCE_BYTES = 1000
+"""Longest name of a source, in bytes of UTF-8."""
 LARGEST_COUNT = 2_147_483_647
 
 Id = Text(collation="C")

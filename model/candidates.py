@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,9 @@ from model.types import FoundBy
 MAX_CANDIDATES = 30
 ENOUGH_BY_ALIAS = 5  # with fewer, the search by meaning is asked too
 DENSE_RESULTS = 10
-INHERITED = 5
+INHERITED = 5  # candidates taken over from one longer name
+LONGER_NAMES = 3  # the latest ones say best who is meant; more of them would crowd out the alias's own bearers
+MOST_WORDS = 6  # of a short form
 ALIAS, FUZZY, DENSE = 1, 2, 4
 FOUND_BY: tuple[tuple[int, FoundBy], ...] = ((ALIAS, "alias"), (FUZZY, "fuzzy"), (DENSE, "dense"))
 
@@ -51,6 +53,20 @@ class CandidateTable:
     def mentions(self) -> int:
         """The number of mentions, those without candidates included."""
         return len(self.totals)
+
+    def of_mentions(self, first: int, last: int) -> CandidateTable:
+        """Return the candidates of a run of mentions, which are then counted from 0."""
+        rows = slice(*np.searchsorted(self.mention, [first, last]))
+        return CandidateTable(
+            mention=self.mention[rows] - first,
+            ordinal=self.ordinal[rows],
+            count=self.count[rows],
+            found=self.found[rows],
+            short_form=self.short_form[rows],
+            dense=self.dense[rows],
+            totals=self.totals[first:last],
+            rows=self.rows[first:last],
+        )
 
 
 def found_by(bits: int) -> tuple[FoundBy, ...]:
@@ -93,32 +109,34 @@ class CandidateGenerator:
         """
         entries: list[dict[int, _Entry]] = []
         totals = np.zeros(len(surfaces), dtype=np.float32)
-        found_rows = np.array(rows, dtype=np.int32)
+        found_rows = np.full(len(surfaces), -1, dtype=np.int32)
         for index, surface in enumerate(surfaces):
             found: dict[int, _Entry] = {}
-            bit = ALIAS
-            if found_rows[index] < 0:
-                found_rows[index], bit = self._lookup(surface)
-            if found_rows[index] >= 0:
-                totals[index] = self._add_bearers(found, int(found_rows[index]), bit, discount)
-            if not found:
-                for row in self._source.similar_aliases(surface):
-                    self._add_bearers(found, row, FUZZY, discount)
+            for row, bit in self._rows_of(surface, int(rows[index])):
+                total = self._add_bearers(found, row, bit, discount)
+                if found:
+                    found_rows[index], totals[index] = row, total
+                    break
+            else:
+                if is_word(surface):
+                    for row in self._source.similar_aliases(surface):
+                        self._add_bearers(found, row, FUZZY, discount)
             entries.append(found)
         self._inherit(surfaces, entries)
-        self._add_dense(entries, queries)
+        self._add_dense(surfaces, entries, queries)
         return _table(entries, totals, found_rows)
 
-    def _lookup(self, surface: str) -> tuple[int, int]:
-        """Return the alias row of a surface or of a plain variant of it (-1 if none), and how it was found."""
-        row = self._source.alias_row(surface)
+    def _rows_of(self, surface: str, known: int) -> Iterator[tuple[int, int]]:
+        """Yield the rows of the alias that a surface is, then of its plain variants, and how each was found."""
+        row = known if known >= 0 else self._source.alias_row(surface)
         if row >= 0:
-            return row, ALIAS
+            yield row, ALIAS
+        if not is_word(surface):
+            return
         for variant in _variants(surface):
             row = self._source.alias_row(variant)
             if row >= 0:
-                return row, FUZZY
-        return -1, FUZZY
+                yield row, FUZZY
 
     def _add_bearers(self, found: dict[int, _Entry], row: int, bit: int, discount: Discount | None) -> float:
         ordinals, counts = self._source.bearers(row)
@@ -131,21 +149,30 @@ class CandidateGenerator:
         return float(counts.sum())
 
     def _inherit(self, surfaces: Sequence[str], entries: list[dict[int, _Entry]]) -> None:
-        """Give short forms the candidates of the longer name before them: "Merkel" after "Angela Merkel"."""
-        longer: list[int] = []
+        """Give short forms the candidates of the longer names before them: "Merkel" after "Angela Merkel"."""
+        longer: dict[str, list[str]] = {}  # short form to the longer names before, the latest last
+        heirs: dict[str, list[int]] = {}  # longer name to its best candidates
         for index, surface in enumerate(surfaces):
-            for earlier in longer:
-                if is_short_form(surface, surfaces[earlier]):
-                    heirs = sorted(entries[earlier].items(), key=lambda item: -item[1].count)[:INHERITED]
-                    for ordinal, _ in heirs:
-                        entry = entries[index].setdefault(ordinal, _Entry())
-                        entry.found |= FUZZY
-                        entry.short_form = 1.0
+            names = {name: None for form in (surface, surface.replace(".", "")) for name in longer.get(form, ())}
+            for name in [name for name in names if is_short_form(surface, name)][-LONGER_NAMES:]:
+                for ordinal in heirs[name]:
+                    entry = entries[index].setdefault(ordinal, _Entry())
+                    entry.found |= FUZZY
+                    entry.short_form = 1.0
             if " " in surface and surface[:1].isupper() and entries[index]:
-                longer.append(index)
+                best = sorted(entries[index].items(), key=lambda item: -item[1].count)[:INHERITED]
+                heirs[surface] = [ordinal for ordinal, _ in best]
+                for form in _short_forms(surface):
+                    known = longer.setdefault(form, [])
+                    if surface in known:
+                        known.remove(surface)
+                    known.append(surface)
+                    del known[:-LONGER_NAMES]
 
-    def _add_dense(self, entries: list[dict[int, _Entry]], queries: FloatArray) -> None:
-        few = [index for index, found in enumerate(entries) if len(found) < ENOUGH_BY_ALIAS]
+    def _add_dense(self, surfaces: Sequence[str], entries: list[dict[int, _Entry]], queries: FloatArray) -> None:
+        few = [
+            index for index, found in enumerate(entries) if len(found) < ENOUGH_BY_ALIAS and is_word(surfaces[index])
+        ]
         if not few:
             return
         ordinals, scores = self._source.nearest(queries[few], DENSE_RESULTS)
@@ -155,6 +182,11 @@ class CandidateGenerator:
                     entry = entries[index].setdefault(ordinal, _Entry())
                     entry.found |= DENSE
                     entry.dense = score
+
+
+def is_word(surface: str) -> bool:
+    """Tell whether a surface holds a letter or digit; a space or a dash names something only if it is an alias."""
+    return any(character.isalnum() for character in surface)
 
 
 def is_short_form(surface: str, longer: str) -> bool:
@@ -167,10 +199,19 @@ def is_short_form(surface: str, longer: str) -> bool:
     if longer.endswith(" " + surface) or longer.startswith(surface + " "):
         return True
     letters = surface.replace(".", "")
-    if not (2 <= len(letters) <= 6 and letters.isupper()):
-        return False
-    initials = "".join(word[0] for word in re.findall(r"\w+", longer) if word[0].isupper())
-    return letters == initials
+    return 2 <= len(letters) <= 6 and letters.isupper() and letters == _initials(longer)
+
+
+def _short_forms(longer: str) -> list[str]:
+    """Return what `is_short_form` holds for, initials without full stops; of long names only the outer words."""
+    spaces = [index for index, character in enumerate(longer) if character == " "]
+    outer = dict.fromkeys(spaces[:MOST_WORDS] + spaces[-MOST_WORDS:])
+    forms = [form for space in outer for form in (longer[:space], longer[space + 1 :])]
+    return list(dict.fromkeys([*forms, _initials(longer)]))
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in re.findall(r"\w+", name) if word[0].isupper())
 
 
 def _variants(surface: str) -> list[str]:

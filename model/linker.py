@@ -14,9 +14,11 @@ import numpy as np
 from model import features, mentions, windows
 from model.candidates import CandidateGenerator, CandidateTable, found_by
 from model.encoder import Encoder
+from model.mention_vectors import mention_vectors
 from model.mentions import Spans
 from model.protocols import CandidateSource, EntityStore, FloatArray
 from model.scorer import Scorer, Scores, probabilities
+from model.shared_words import document_words
 from model.types import Candidate, Document, Link, LinkedDocument, LinkOptions
 
 DEFAULT_OPTIONS = LinkOptions()
@@ -95,16 +97,20 @@ class Linker:
         spans = mentions.propose(text, self.source)
         scores = self.scorer.mention_scores(mentions.features(text, spans, self.source, self.word_ranks))
         spans = Spans(spans.starts, spans.ends, spans.rows, scores)
-        # Longer names win over the shorter ones inside them unless they are much less likely.
-        weights = np.where(scores >= LIKELY, scores * np.sqrt(spans.ends - spans.starts), 0.0).astype(np.float32)
+        # Longer names win over the shorter ones inside them, one or several, unless they are less likely.
+        # What is less likely than the threshold could not be answered, however sure its entity.
+        likely = scores >= max(LIKELY, self.scorer.threshold)
+        weights = np.where(likely, scores * (spans.ends - spans.starts), 0.0).astype(np.float32)
         return spans.take(mentions.best_disjoint(spans, weights))
 
     def prepare(self, document: Document, encoded: windows.EncodedText, spans: Spans) -> Prepared:
         """Generate candidates for spans (in text order) and compute their features."""
         surfaces = [document.text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)]
-        vectors = features.mention_vectors(encoded, spans.starts.tolist(), spans.ends.tolist())
+        starts, ends = spans.starts.tolist(), spans.ends.tolist()
+        vectors = mention_vectors(encoded, starts, ends)
+        words = document_words(document.text, encoded, vectors.window_of, starts, ends, self.store)
         table = self.generator.generate(surfaces, spans.rows, vectors.queries())
-        computed = features.compute(surfaces, table, vectors, self.store)
+        computed = features.compute(surfaces, words, table, vectors, self.store)
         return Prepared(document, spans, surfaces, table, computed)
 
     def _link_one(
@@ -126,21 +132,18 @@ class Linker:
 
     def _answers(self, prepared: Prepared, scores: Scores, options: LinkOptions, given: bool) -> Iterator[Link | None]:
         table = prepared.table
-        if options.types:
-            allowed = self.store.has_type(table.ordinal, self.store.type_rows(sorted(options.types)))
-            scores = Scores(
-                np.where(allowed, scores.raw, -np.inf).astype(np.float32),
-                scores.nil,
-                scores.contributions,
-                scores.names,
-            )
         probability, nil = probabilities(table.mention, scores)
         confidence = self.scorer.calibrate(probability)
+        kept = np.ones(len(table.ordinal), dtype=np.bool_)
+        if options.types:
+            kept = self.store.has_type(table.ordinal, self.store.type_rows(sorted(options.types)))
+            # What means an entity of another type means none of those that were asked for.
+            nil = nil + np.bincount(table.mention, probability * ~kept, minlength=table.mentions)
+        ranked = np.lexsort((-scores.raw, table.mention))
         bounds = np.searchsorted(table.mention, np.arange(table.mentions + 1))
         for index in range(table.mentions):
-            rows = np.arange(bounds[index], bounds[index + 1])
-            rows = rows[np.isfinite(scores.raw[rows])]
-            rows = rows[np.argsort(-scores.raw[rows], kind="stable")]
+            rows = ranked[bounds[index] : bounds[index + 1]]
+            rows = rows[kept[rows]]
             yield self._answer(prepared, scores, confidence, float(nil[index]), index, rows.tolist(), options, given)
 
     def _answer(
@@ -156,10 +159,11 @@ class Linker:
     ) -> Link | None:
         spans = prepared.spans
         mention_score = 1.0 if given else float(spans.scores[index])
-        nil_wins = not rows or nil > self.scorer.nil_threshold
         sure = 0.0 if not rows else float(confidence[rows[0]])
+        nil_wins = not rows or nil > self.scorer.nil_threshold or (bool(options.types) and nil > sure)
         unsure = sure < options.min_confidence or (not given and mention_score * sure < self.scorer.threshold)
-        if not given and (unsure if not nil_wins else mention_score < 0.5 or options.min_confidence > 0):
+        nobody_asked = mention_score < 0.5 or options.min_confidence > 0 or bool(options.types)
+        if not given and (nobody_asked if nil_wins else unsure):
             return None
         linked = not nil_wins and not unsure
         return Link(

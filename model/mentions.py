@@ -9,12 +9,14 @@ the best set is kept.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log, log1p
 
 import numpy as np
 
-from model.protocols import CandidateSource, FloatArray, IntArray
+from model.protocols import AliasMatches, CandidateSource, FloatArray, IntArray
 
 FEATURES = (
     "bias",
@@ -35,12 +37,15 @@ FEATURES = (
     "unseen_lower",
     "function_word",
 )
-# A run of capitalised words, joined by the small words that names contain.
-NAME = re.compile(
-    r"\b[A-ZÀ-ÖØ-Þ][\w'’&.-]*(?:\s+(?:of|the|de|la|van|von|der|and|&)\s+[A-ZÀ-ÖØ-Þ][\w'’&-]*|\s+[A-ZÀ-ÖØ-Þ][\w'’&-]*)*"
-)
+# A run of capitalised words, joined by the small words that names contain. It may go over one line break. A full stop
+# ends it unless it belongs to an abbreviation ("St. Paul", "J. R. R. Tolkien").
+_UPPER = "[A-ZÀ-ÖØ-Þ]"
+_WORD = rf"(?:(?:{_UPPER}\w?\.|(?:{_UPPER}\.){{2,}})(?=[^\S\n])|{_UPPER}(?:[\w'’&-]|\.(?=\w))*)"
+_GAP = r"(?:[^\S\n]+(?:\n[^\S\n]*)?|\n[^\S\n]*)"
+NAME = re.compile(rf"\b{_WORD}(?:{_GAP}(?:(?:of|the|de|la|van|von|der|and|&){_GAP})?{_WORD})*")
 WORD = re.compile(r"\w+")
-SENTENCE_START = re.compile(r"(?:^|[.!?…:]['\"”’)\]]*\s+|\n\s*|[-–—•*]\s+|^\W+)$")
+SENTENCE_START = re.compile(r"(?:(?:^|\n)\W*|[.!?…:]['\"”’)\]]*\s+['\"“‘«(\[]*|[-–—•*]\s+)$")
+PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
 # fmt: off
 FUNCTION_WORDS = frozenset([
     "a", "an", "the", "of", "in", "on", "at", "by", "for", "to", "from", "with", "and", "or", "but", "as", "is",
@@ -80,6 +85,8 @@ class Spans:
 def propose(text: str, source: CandidateSource) -> Spans:
     """Find the spans that may be mentions; their scores are still zero."""
     matches = source.match(text)
+    if PARAGRAPH_BREAK.search(text):
+        matches = _inside_paragraphs(text, matches)
     known = set(zip(matches.starts.tolist(), matches.ends.tolist(), strict=True))
     names = [match.span() for match in NAME.finditer(text)]
     extra = [span for span in ((start, _trim(text, start, end)) for start, end in names) if span not in known]
@@ -87,6 +94,13 @@ def propose(text: str, source: CandidateSource) -> Spans:
     ends = np.concatenate([matches.ends, np.array([end for _, end in extra], dtype=np.int32)])
     rows = np.concatenate([matches.rows, np.full(len(extra), -1, dtype=np.int32)])
     return Spans(starts, ends, rows, np.zeros(len(rows), dtype=np.float32))
+
+
+def _inside_paragraphs(text: str, matches: AliasMatches) -> Spans:
+    """Leave out the matches that begin in one paragraph and end in the next."""
+    spans = Spans(matches.starts, matches.ends, matches.rows, np.zeros(len(matches.rows), dtype=np.float32))
+    pairs = zip(matches.starts.tolist(), matches.ends.tolist(), strict=True)
+    return spans.take([at for at, (start, end) in enumerate(pairs) if not PARAGRAPH_BREAK.search(text, start, end)])
 
 
 def _trim(text: str, start: int, end: int) -> int:
@@ -121,45 +135,50 @@ def features(
     if own is not None:
         statistics = np.maximum(statistics - own, 0)
     names = [match.span() for match in NAME.finditer(text)]
-    name_starts = np.array([start for start, _ in names], dtype=np.int64)
-    for index, (start, end) in enumerate(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True)):
-        surface = text[start:end]
-        result[index] = _cues(text, start, surface, statistics[index].tolist(), word_ranks)
-        at = int(np.searchsorted(name_starts, start, side="right")) - 1
-        inside = at >= 0 and names[at][0] <= start and end <= names[at][1]
-        result[index, FEATURES.index("part_of_name")] = inside and (end - start) < 0.9 * (names[at][1] - names[at][0])
+    name_starts = [start for start, _ in names]
+    starts_sentence: dict[int, bool] = {}
+    cues: list[list[float]] = []
+    pairs = zip(spans.starts.tolist(), spans.ends.tolist(), statistics.tolist(), strict=True)
+    for start, end, numbers in pairs:
+        if start not in starts_sentence:
+            starts_sentence[start] = bool(SENTENCE_START.search(text, max(0, start - 8), start))
+        at = bisect_right(name_starts, start) - 1
+        inside = at >= 0 and end <= names[at][1] and (end - start) < 0.9 * (names[at][1] - names[at][0])
+        cues.append(_cues(text[start:end], starts_sentence[start], inside, numbers, word_ranks))
+    result[:] = cues
     result[:, FEATURES.index("no_alias")] = ~known
     return result
 
 
-def _cues(text: str, start: int, surface: str, statistics: list[int], word_ranks: dict[str, int]) -> list[float]:
+def _cues(
+    surface: str, starts_sentence: bool, inside: bool, statistics: list[int], word_ranks: dict[str, int]
+) -> list[float]:
     total, upper_seen, upper_links, lower_seen, lower_links = statistics
-    upper = any(character.isupper() for character in surface)
+    lowered = surface.lower()
+    upper = surface != lowered
     seen, links = (upper_seen, upper_links) if upper else (lower_seen, lower_links)
-    words = WORD.findall(surface)
+    words = WORD.findall(lowered)
     first_upper = surface[:1].isupper()
-    starts_sentence = bool(SENTENCE_START.search(text[max(0, start - 6) : start]))
-    rank = word_ranks.get(surface.lower()) if len(words) == 1 else None
-    number = not any(character.isalpha() for character in surface)
-    odds = float(np.log((links + 0.2) / (max(seen - links, 0) + 2.0))) if seen else 0.0
+    rank = word_ranks.get(lowered) if len(words) == 1 else None
+    number = not any(map(str.isalpha, surface))
     return [
         1.0,
-        odds,
-        float(seen > 0),
-        float(np.log1p(total)),
-        float(first_upper),
-        float(first_upper and not starts_sentence),
-        float(surface.isupper() and len(surface) > 1),
-        float(not upper and not number),
-        float(np.log1p(len(words))),
-        float(len(words) == 1),
-        float(starts_sentence),
-        float(number),
-        0.0 if rank is None else float(np.log(30522 / (rank - 990))) if rank > 996 else 3.0,
+        log((links + 0.2) / (max(seen - links, 0) + 2.0)) if seen else 0.0,
+        seen > 0,
+        log1p(total),
+        first_upper,
+        first_upper and not starts_sentence,
+        upper and len(surface) > 1 and surface.isupper(),
+        not upper and not number,
+        log1p(len(words)),
+        len(words) == 1,
+        starts_sentence,
+        number,
+        0.0 if rank is None else log(30522 / (rank - 990)) if rank > 996 else 3.0,
+        inside,
         0.0,
-        0.0,
-        float(not upper and not seen and not number),
-        float(all(word.lower() in FUNCTION_WORDS for word in words)),
+        not upper and not seen and not number,
+        all(word in FUNCTION_WORDS for word in words),
     ]
 
 

@@ -116,3 +116,19 @@ class EntityStore(Protocol):
         end.
         """
         ...
+
+    def degrees(self, ordinals: IntArray) -> IntArray:
+        """Return how many neighbours each entity has."""
+        ...
+
+    def word_rows(self, text: str) -> tuple[IntArray, IntArray]:
+        """Return the words of a text that the KB knows, in its order, and the code points at which they start."""
+        ...
+
+    def words(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the words of entities (of their texts, types and relations): position in `ordinals`, and the word."""
+        ...
+
+    def word_weights(self, words: IntArray) -> FloatArray:
+        """Return how much each word tells (inverse document frequency)."""
+        ...

@@ -84,6 +84,8 @@ class FeatureScorer:
         self._cues = _ordered(cues, mentions.FEATURES)
         calibration = _vector(weights, "calibration")
         self._slope, self._offset = calibration["slope"], calibration["offset"]
+        if self._slope <= 0:
+            raise ValueError(f"the slope of the calibration is {self._slope}: more likely must not mean less sure")
         self.threshold = calibration["threshold"]
         self.nil_threshold = calibration["nil_threshold"]
         self.version = str(weights["version"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from model.encoder import FloatArray, Wordpieces
 
 WINDOW = 254  # wordpieces, special tokens not counted
 CONTEXT = 24  # wordpieces of the neighbouring windows that a window sees on either side
+SHORT = 8  # wordpieces of a paragraph that is read with the next one
+# A blank line, or a line break after a full stop: a line that is merely broken to fit a page goes on.
+PARAGRAPH_END = re.compile(r"""[.!?…]["'”’)\]]*[^\S\n]*\n\s*|\n\s*\n\s*""")
 SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]]*\s+|\n+""")
 
 IntArray = npt.NDArray[np.int32]
@@ -36,6 +40,7 @@ class EncodedText:
         hidden: wordpieces x 384, each from the window that answers for it.
         window_of: which window answers for each wordpiece.
         window_vectors: windows x 384, the mean over each window (not scaled to unit length).
+        seen_from, seen_to: for each window, the wordpieces that it sees, its context included.
     """
 
     starts: IntArray
@@ -43,35 +48,50 @@ class EncodedText:
     hidden: FloatArray
     window_of: IntArray
     window_vectors: FloatArray
+    seen_from: IntArray
+    seen_to: IntArray
 
 
 def split(text: str, pieces: Wordpieces) -> list[Window]:
-    """Cut a text into windows at sentence ends where it can be; every wordpiece is in exactly one core.
+    """Cut a text into windows; every wordpiece is in exactly one core.
 
-    A text that fits is one window. Otherwise cores are as long as leaves room for context on both sides, and end with
-    the last sentence that fits, so that where a window ends depends on the text before it only.
+    A text that fits is one window. Otherwise each paragraph is encoded as if it stood alone, so that what a paragraph
+    links to does not depend on those around it; one with fewer than `SHORT` wordpieces (a heading, a number) is read
+    with the next. A paragraph that does not fit is cut at sentence ends where it can be, and the windows on both sides
+    of such a cut see some wordpieces of each other.
     """
     count = len(pieces.ids)
     if count <= WINDOW:
         return [Window(0, count, 0, count)] if count else []
-    breaks = _sentence_starts(text, pieces)
+    sentences = _first_pieces(SENTENCE_END, text, pieces)
     windows: list[Window] = []
-    core = WINDOW - 2 * CONTEXT
     start = 0
-    while start < count:
-        end = min(start + core, count)
-        if end < count:
-            at = int(np.searchsorted(breaks, end, side="right")) - 1
-            if at >= 0 and breaks[at] > start + core // 2:
-                end = int(breaks[at])
-        windows.append(Window(max(0, start - CONTEXT), min(count, end + CONTEXT), start, end))
-        start = end
+    for end in [*_first_pieces(PARAGRAPH_END, text, pieces).tolist(), count]:
+        if end - start >= SHORT or end == count:
+            windows.extend(_split_paragraph(start, end, sentences))
+            start = end
     return windows
 
 
-def _sentence_starts(text: str, pieces: Wordpieces) -> IntArray:
-    """Return the wordpieces with which sentences or lines start."""
-    ends = np.array([match.end() for match in SENTENCE_END.finditer(text)], dtype=np.int64)
+def _split_paragraph(start: int, stop: int, sentences: IntArray) -> Iterator[Window]:
+    """Yield the windows of a paragraph; where one ends depends on the paragraph before that point only."""
+    before = 0
+    while start < stop:
+        room = WINDOW - before
+        if stop - start <= room:
+            yield Window(start - before, stop, start, stop)
+            return
+        end = start + room - CONTEXT
+        at = int(np.searchsorted(sentences, end, side="right")) - 1
+        if at >= 0 and sentences[at] > start + room // 2:
+            end = int(sentences[at])
+        yield Window(start - before, min(stop, end + CONTEXT), start, end)
+        start, before = end, CONTEXT
+
+
+def _first_pieces(ending: re.Pattern[str], text: str, pieces: Wordpieces) -> IntArray:
+    """Return the wordpieces with which something new starts after each match of `ending`."""
+    ends = np.array([match.end() for match in ending.finditer(text)], dtype=np.int64)
     starts = np.array([start for start, _ in pieces.offsets], dtype=np.int64)
     return np.unique(np.searchsorted(starts, ends)).astype(np.int32)
 
@@ -91,4 +111,6 @@ def join(pieces: Wordpieces, windows: list[Window], hidden: list[FloatArray]) ->
             np.arange(len(windows), dtype=np.int32), [window.core_end - window.core_start for window in windows]
         ),
         window_vectors=np.stack([states.mean(axis=0) for states in hidden]),
+        seen_from=np.array([window.start for window in windows], dtype=np.int32),
+        seen_to=np.array([window.end for window in windows], dtype=np.int32),
     )

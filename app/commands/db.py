@@ -18,7 +18,11 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Say which database is used, whether it runs, and at which revision its schema is. Starts nothing."""
+    """Say which database is used, whether it runs, and at which revision its schema is. Starts nothing.
+
+    Example:
+    namesake db status
+    """
     found = _status(command_settings())
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -29,7 +33,11 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 @app.command()
 def migrate() -> None:
-    """Bring the schema to this version of Namesake; serving and linking do so by themselves."""
+    """Bring the schema to this version of Namesake; serving and linking do so by themselves.
+
+    Example:
+    namesake db migrate
+    """
     settings = command_settings()
     from app.service import open_database
     from kb.database import current_revision
@@ -40,7 +48,11 @@ def migrate() -> None:
 
 @app.command()
 def stop() -> None:
-    """Stop the embedded Postgres, whoever uses it; it usually stops by itself with the last process that uses it."""
+    """Stop the embedded Postgres, whoever uses it; it usually stops by itself with the last process that uses it.
+
+    Example:
+    namesake db stop
+    """
     settings = command_settings()
     if settings.database_url is not None:
         typer.echo("NAMESAKE_DATABASE_URL names a server of its own, which is not Namesake's to stop.")

@@ -21,7 +21,11 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Check this installation; ends with exit code 1 if something is broken."""
+    """Check this installation; ends with exit code 1 if something is broken.
+
+    Example:
+    namesake doctor --json
+    """
     console = Console(soft_wrap=True, highlight=False)
     findings = []
     for finding in _findings():

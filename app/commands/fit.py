@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,11 +72,13 @@ def fit(
     """
     from app.progress import step_bars
     from app.service import open_database
+    from model.fitting.fit import FitError, save, untrained
     from model.fitting.fit import fit as fit_weights
-    from model.fitting.fit import save, untrained
     from model.scorer import WEIGHTS, FeatureScorer
 
     settings = command_settings()
+    weights_file = out or WEIGHTS
+    _make_folder(weights_file)
     every = list(_read(documents, source))
     chosen = _sample(every, sample, seed)
     if not chosen:
@@ -84,11 +87,27 @@ def fit(
 
     with open_database(settings), step_bars() as progress:
         linker = open_pipeline(settings, FeatureScorer(untrained()))
-        report = fit_weights(
-            linker, chosen, every, list(_read(exhaustive, None)), frozenset(counted or ()), version, seed, progress
-        )
+        whole = list(_read(exhaustive, None))
+        try:
+            report = fit_weights(linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress)
+        except FitError as error:
+            raise CommandError(error.detail, error.remedy) from error
     save(report.weights, out or WEIGHTS)
     typer.echo(report.summary())
+
+
+def _make_folder(file: Path) -> None:
+    """Make the folder to write to now, so that a wrong path is told before an hour of fitting.
+
+    Raises:
+        CommandError: it cannot be made or written to.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{file.parent} cannot be made: {error.strerror}", "name another file with --out") from None
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise CommandError(f"{file} cannot be written", "name another file with --out")
 
 
 def _read(paths: list[Path], sources: list[str] | None) -> Iterator[LabelledDocument]:

@@ -82,9 +82,17 @@ def _show(report: ImportReport) -> None:
     typer.echo(f"in {report.seconds:.1f} s, {report.entities.read / max(report.seconds, 0.001):,.0f} entities/s")
     if report.resumed_at:
         typer.echo(f"went on after line {report.resumed_at:,} of an interrupted import")
+    _warn(report)
+
+
+def _warn(report: ImportReport) -> None:
+    """Say on standard error what should be looked at."""
     for kind, ids in (("types", report.unknown_types), ("predicates", report.unknown_predicates)):
         if ids:
             print_error("warning", f"{len(ids)} {kind} were in no file; the ids are labels: {ids[:5]}", "yellow")
+    if report.unknown_fields:
+        names = ", ".join(f"{name} ({count:,})" for name, count in report.unknown_fields.most_common(5))
+        print_error("warning", f"Fields that mean nothing here were left out: {names}", "yellow")
     if report.pending_relations:
         some = "; ".join(" ".join(edge) for edge in report.pending_examples)
         print_error("warning", f"{report.pending_relations:,} relations wait for their object: {some}", "yellow")
@@ -98,7 +106,7 @@ def _show(report: ImportReport) -> None:
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="File to write (.jsonl or .jsonl.gz).")],
+    file: Annotated[Path, typer.Argument(help="File to write (.jsonl or .jsonl.gz); - writes standard output.")],
     types: Annotated[Path | None, typer.Option(help="File for the types.", show_default=False)] = None,
     predicates: Annotated[Path | None, typer.Option(help="File for the predicates.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
@@ -110,15 +118,16 @@ def export(
     """
     from app.progress import step_bars
     from app.service import open_database
-    from kb.exporters.jsonl import export_jsonl
+    from kb.exporters.jsonl import STDOUT, export_jsonl
 
     settings = command_settings()
     for path in (file, types, predicates):
-        if path is not None and path.exists() and not force:
+        if path is not None and path != STDOUT and path.exists() and not force:
             raise CommandError(f"{path} exists already", "name another file, or add --force")
     with open_database(settings) as engine, step_bars() as progress:
         count = export_jsonl(engine, settings.namespace, file, types=types, predicates=predicates, progress=progress)
-    typer.echo(f"Wrote {count:,} entities to {file}")
+    where = "standard output" if file == STDOUT else str(file)
+    typer.echo(f"Wrote {count:,} entities to {where}", err=file == STDOUT)
 
 
 @app.command()

@@ -18,7 +18,9 @@ FILE_HELP = "Read the text from this UTF-8 file; - reads standard input."
 
 
 def link(
-    text: Annotated[str | None, typer.Argument(help="The text to link.", show_default=False)] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="The text to link; - reads standard input.", show_default=False)
+    ] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help=FILE_HELP, show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer of POST /v1/annotate.")] = False,
     candidates: Annotated[
@@ -30,7 +32,11 @@ def link(
     ] = None,
     language: Annotated[str | None, typer.Option(help="Language of the text, such as en.", show_default=False)] = None,
 ) -> None:
-    """Link the names in a text to entities of the knowledge base."""
+    """Link the names in a text to entities of the knowledge base.
+
+    Example:
+    namesake link "Jordan won six titles with the Chicago Bulls."
+    """
     settings = command_settings()
     source = _read(text, file, settings)
     options = {"candidates": candidates, "min_confidence": min_confidence, "types": types or [], "language": language}
@@ -51,6 +57,8 @@ def _read(text: str | None, file: Path | None, settings: Settings) -> str:
     Raises:
         CommandError: none, two, or one that cannot be read.
     """
+    if text == "-" and file is None:  # as other commands have it
+        text, file = None, Path("-")
     if (text is None) == (file is None):
         detail = "There is no text to link" if text is None else "There is a text and a file"
         raise CommandError(

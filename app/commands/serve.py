@@ -34,7 +34,11 @@ def serve(
         int | None, typer.Option(help="Server processes (NAMESAKE_WORKERS).", show_default=False)
     ] = None,
 ) -> None:
-    """Serve the REST API until a signal (Ctrl-C, SIGTERM) stops it."""
+    """Serve the REST API until a signal (Ctrl-C, SIGTERM) stops it.
+
+    Example:
+    namesake serve --port 8001 --workers 2
+    """
     settings = command_settings(host=host, port=port, workers=workers)
     # Worker processes read the settings again, so what the options say must be in the environment.
     os.environ |= {
@@ -101,12 +105,14 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     from uvicorn.supervisors import Multiprocess
 
     from app.logs import configure_logging
+    from app.protocol import ProblemProtocol
 
     configure_logging(settings)
     config = uvicorn.Config(
         "app.main:serve_app",
         factory=True,
         workers=settings.workers,
+        http=ProblemProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -61,26 +61,43 @@ def prepare(settings: Settings, engine: Engine) -> SnapshotLinker:
     from app.assembly import build_index, open_encoder, open_linker
     from app.progress import step_bars
     from kb import queries
-    from kb.importers.context import ImportOptions
-    from kb.importers.jsonl import import_jsonl
     from kb.snapshot import SnapshotError
-    from kb.starter import files
 
     with Session(engine) as session:
         empty = not queries.kb_version(session, settings.namespace)
     if empty:
-        starter = files()
-        options = ImportOptions(settings.namespace, actor="setup")
-        report = import_jsonl(
-            engine, starter.entities, types=starter.types, predicates=starter.predicates, options=options
-        )
-        typer.echo(f"Imported the starter KB: {report.entities.added:,} entities")
+        typer.echo(f"Imported the starter KB: {import_starter(engine, settings.namespace):,} entities")
     try:
         return open_linker(settings, engine, build=False)
     except SnapshotError:
         with step_bars() as progress:
             build_index(settings, engine, open_encoder(settings), progress)
         return open_linker(settings, engine, build=False)
+
+
+def import_starter(engine: Engine, namespace: str) -> int:
+    """Import the starter KB with the licences of its sources, and return the number of its entities."""
+    import orjson
+    from sqlalchemy.orm import Session
+
+    from kb import curation
+    from kb.importers.context import ImportOptions
+    from kb.importers.jsonl import import_jsonl
+    from kb.starter import files
+
+    starter = files()
+    report = import_jsonl(
+        engine,
+        starter.entities,
+        types=starter.types,
+        predicates=starter.predicates,
+        options=ImportOptions(namespace, actor="setup"),
+    )
+    with Session(engine) as session, session.begin():
+        for row in orjson.loads(starter.sources.read_bytes()):
+            url, licence, note = row["url_or_package"], row["licence"], row["note"]
+            curation.put_source(session, namespace, row["id"], licence=licence, url=url, note=note)
+    return report.entities.added
 
 
 def _show_sample(linker: SnapshotLinker) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import email.message
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.routing import APIRoute
 
 from app.answers import build_answer, check_types
 from app.documents import read_batch
@@ -50,15 +52,31 @@ def _refuse(field: str, detail: str, remedy: str) -> None:
     )
 
 
-router = APIRouter(prefix="/v1", tags=["linking"], dependencies=[Depends(require_json)])
+class JsonRoute(APIRoute):
+    """Looks at the headers before the body is read: compressed or foreign bytes would only look like broken JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handler = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            require_json(request)
+            return await handler(request)
+
+        return checked
+
+
+router = APIRouter(prefix="/v1", tags=["linking"], route_class=JsonRoute)
 
 RESPONSES = {
     200: {"description": "The links", "content": {"application/json": {"examples": LINK_ANSWERS}}},
-    **problems(400, 413, 415, 422, 500, 503),
+    **problems(400, 408, 413, 415, 422, 500, 503),
 }
 
 
-@router.post("/annotate", response_model=OneAnswer | ManyAnswer, responses=RESPONSES)
+@router.post(
+    "/annotate", summary="Find mentions and link them", response_model=OneAnswer | ManyAnswer, responses=RESPONSES
+)
 async def annotate(
     body: Annotated[AnnotateRequest, Body(openapi_examples=ANNOTATE)],
     runtime: Annotated[Runtime, Depends(get_runtime)],
@@ -71,7 +89,7 @@ async def annotate(
     return await _link(body, runtime, service)
 
 
-@router.post("/disambiguate", response_model=OneAnswer | ManyAnswer, responses=RESPONSES)
+@router.post("/disambiguate", summary="Link given mentions", response_model=OneAnswer | ManyAnswer, responses=RESPONSES)
 async def disambiguate(
     body: Annotated[DisambiguateRequest, Body(openapi_examples=DISAMBIGUATE)],
     runtime: Annotated[Runtime, Depends(get_runtime)],

@@ -4,118 +4,128 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.errors import ProblemError
+from app.examples import ENTITY, SEARCH
 from app.responses import problems
 from app.runtime import get_service
+from app.schemas.entities import Alias, EntityAnswer, Found, FoundPage, Relation
+from app.schemas.fields import EntityId, SearchText
 from app.schemas.problem import FieldProblem
 from app.service import Service
 from kb import queries
-from kb.records import EntityRecord
-from kb.search import BadCursor, SearchHit, search_entities
+from kb.search import BadCursor, search_entities
 
 router = APIRouter(prefix="/v1", tags=["knowledge base"])
 
-LINCOLN = {
-    "id": "Lincoln,_Nebraska",
-    "label": "Lincoln",
-    "description": "capital city of the US state of Nebraska",
-    "types": ["city"],
-    "popularity": 120,
-    "match": "exact",
-}
-
-
-class EntityAnswer(BaseModel):
-    """An entity with its version, which the ETag header carries too."""
-
-    entity: EntityRecord
-    version: int
-    incoming_relations: int
-
-
-class SearchAnswer(BaseModel):
-    """Entities found, best first; `cursor` asks for the next ones, null after the last."""
-
-    entities: list[SearchHit]
-    cursor: str | None
+PARAMETERS = ("q", "type", "limit", "cursor")
+NOT_MODIFIED = {"description": "The entity is still the version that `If-None-Match` names"}
+ETAG = {"ETag": {"description": "The entity's version.", "schema": {"type": "string"}}}
 
 
 @router.get(
     "/entities",
-    responses={
-        200: {"content": {"application/json": {"example": {"entities": [LINCOLN], "cursor": None}}}},
-        **problems(422, 500, 503),
-    },
+    summary="Search for entities",
+    responses={200: {"content": {"application/json": {"example": SEARCH}}}, **problems(422, 500, 503)},
 )
 def search(
+    request: Request,
     service: Annotated[Service, Depends(get_service)],
-    q: Annotated[str, Query(max_length=250, description="A name, the start of one, or an id.")],
+    q: Annotated[SearchText, Query(description="A name, the start of one, something like one, or an id.")],
     type_id: Annotated[
-        str | None, Query(alias="type", max_length=250, description="Only entities of this type, or of types below it.")
+        EntityId | None, Query(alias="type", description="Only entities of this type, or of types below it.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Most entities in one answer.")] = 20,
-    cursor: Annotated[
-        str | None, Query(max_length=2000, description="What the answer before gave, for the next entities.")
-    ] = None,
-) -> SearchAnswer:
+    cursor: Annotated[SearchText | None, Query(description="`cursor` of the answer before.")] = None,
+) -> FoundPage:
     """Search for entities as one types: names that are the query, start with it, or are similar."""
-    texts = {"q": q, "type": type_id or "", "cursor": cursor or ""}
-    for name, value in texts.items():
-        _check_text(name, value)
-    try:
-        with Session(service.engine) as session:
-            page = search_entities(session, service.settings.namespace, q, type_id, limit, cursor)
-    except BadCursor:
-        problem = FieldProblem(field="cursor", detail="this is no cursor of ours", remedy="leave it out")
-        raise ProblemError("invalid-request", [problem]) from None
-    return SearchAnswer(entities=page.hits, cursor=page.cursor)
+    _refuse_unknown(request)
+    namespace = service.settings.namespace
+    with Session(service.engine) as session:
+        if type_id is not None and not queries.read_types(session, namespace, [type_id]):
+            remedy = "send the id of a type, as entities list them under `types`"
+            raise _refused("type", f"the knowledge base has no type {type_id}", remedy)
+        try:
+            page = search_entities(session, namespace, q, type_id, limit, cursor)
+        except BadCursor:
+            remedy = "leave it out to begin with the first page"
+            raise _refused("cursor", "no search returned this cursor", remedy) from None
+    return FoundPage(
+        entities=[Found.model_validate(hit, from_attributes=True) for hit in page.hits],
+        cursor=page.cursor,
+        kb_version=service.kb_version,
+        model_version=service.model_version,
+    )
 
 
-ONE = {
-    "entity": {
-        "id": "Lincoln,_Nebraska",
-        "label": "Lincoln",
-        "description": "capital city of the US state of Nebraska",
-        "text": None,
-        "aliases": [{"text": "Lincoln", "count": 120, "language": None}],
-        "types": ["city"],
-        "relations": [{"predicate": "located in", "object": "Nebraska"}],
-        "xrefs": {"wikidata": "Q28260"},
-        "popularity": 120,
-        "source": None,
-    },
-    "version": 1,
-    "incoming_relations": 3,
-}
+def _refused(field: str, detail: str, remedy: str) -> ProblemError:
+    return ProblemError("invalid-request", [FieldProblem(field=field, detail=detail, remedy=remedy)])
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Refuse parameters that do not exist: a misspelt one would otherwise be ignored in silence.
+
+    Raises:
+        ProblemError: naming the first of them.
+    """
+    for name in request.query_params:
+        if name not in PARAMETERS:
+            raise _refused(name, "there is no such parameter", f"use {', '.join(PARAMETERS)}")
 
 
 @router.get(
-    "/entities/{entity_id:path}",
-    responses={200: {"content": {"application/json": {"example": ONE}}}, **problems(404, 422, 500, 503)},
+    "/entities/{id:path}",
+    summary="Show an entity",
+    response_model=EntityAnswer,
+    responses={
+        200: {"content": {"application/json": {"example": ENTITY}}, "headers": ETAG},
+        304: NOT_MODIFIED,
+        **problems(404, 422, 500, 503),
+    },
 )
 def entity(
-    service: Annotated[Service, Depends(get_service)],
-    entity_id: Annotated[str, Path(description="Any id, slashes included.")],
     response: Response,
-) -> EntityAnswer:
-    """Return one entity with everything that the knowledge base says of it."""
-    _check_text("id", entity_id)
+    service: Annotated[Service, Depends(get_service)],
+    entity_id: Annotated[EntityId, Path(alias="id", description="Id of the entity; slashes may stand as they are.")],
+    if_none_match: Annotated[str | None, Header(description="An `ETag`; 304 if the entity is still that one.")] = None,
+) -> EntityAnswer | Response:
+    """Show everything that the knowledge base says of an entity."""
     with Session(service.engine) as session:
         found = queries.get_entity(session, service.settings.namespace, entity_id)
     if found is None:
         remedy = "search for it with GET /v1/entities?q="
-        problem = FieldProblem(field="id", detail=f"there is no entity {entity_id!r}", remedy=remedy)
-        raise ProblemError("entity-not-found", [problem])
-    response.headers["ETag"] = f'"{found.version}"'
-    return EntityAnswer(entity=found.record, version=found.version, incoming_relations=found.incoming_relations)
+        error = FieldProblem(field="id", detail=f"there is no entity {entity_id}", remedy=remedy)
+        raise ProblemError("entity-not-found", [error])
+    etag = f'"{found.version}"'
+    response.headers["ETag"] = etag
+    if if_none_match is not None and etag in {item.strip().removeprefix("W/") for item in if_none_match.split(",")}:
+        return Response(status_code=304, headers={"ETag": etag})
+    return _answer(found, service)
 
 
-def _check_text(name: str, value: str) -> None:
-    """Refuse what Postgres cannot hold as text."""
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        problem = FieldProblem(field=name, detail="it has a NUL or half a surrogate pair", remedy="leave it out")
-        raise ProblemError("invalid-request", [problem])
+def _answer(found: queries.EntityDetail, service: Service) -> EntityAnswer:
+    record = found.record
+    labels = {item.id: item.label for item in service.entity_records([edge.object for edge in record.relations])}
+    return EntityAnswer(
+        id=record.id,
+        label=record.label,
+        description=record.description,
+        types=list(record.types),
+        xrefs=record.xrefs,
+        text=record.text,
+        aliases=[Alias.model_validate(alias, from_attributes=True) for alias in record.aliases],
+        relations=[
+            Relation(predicate=edge.predicate, object=edge.object, object_label=labels.get(edge.object))
+            for edge in record.relations
+        ],
+        incoming_relations=found.incoming_relations,
+        popularity=record.popularity,
+        source=record.source,
+        version=found.version,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+        kb_version=service.kb_version,
+        model_version=service.model_version,
+    )

@@ -35,6 +35,7 @@ def docs() -> HTMLResponse:
     return get_swagger_ui_html(
         openapi_url="openapi.json",
         title="Namesake API",
+        swagger_ui_parameters={"defaultModelsExpandDepth": 0},  # the schemas' list is long, and stays folded
         swagger_js_url=f"{ASSETS[1:]}/swagger-ui-bundle.js",
         swagger_css_url=f"{ASSETS[1:]}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS[1:]}/favicon.png",

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.examples import KB_VERSION, MODEL_VERSION
 from app.readiness import ReadinessProbe
 from app.responses import Responses, problems
 from app.runtime import Runtime, get_runtime, get_service
@@ -21,8 +22,8 @@ READY = {
     "status": "ready",
     "checks": [
         {"name": "database", "status": "ok", "detail": "answers", "remedy": None},
-        {"name": "model", "status": "ok", "detail": "minilm-53aa5117-int8", "remedy": None},
-        {"name": "index", "status": "ok", "detail": "kb_version 812", "remedy": None},
+        {"name": "model", "status": "ok", "detail": MODEL_VERSION, "remedy": None},
+        {"name": "index", "status": "ok", "detail": f"kb_version {KB_VERSION}", "remedy": None},
         {"name": "link", "status": "ok", "detail": "a test mention was answered", "remedy": None},
     ],
 }
@@ -46,11 +47,12 @@ READYZ: Responses = {
         "content": {"application/json": {"example": NOT_READY}},
     },
 }
-VERSION = {"version": "0.1.0", "model_version": "minilm-53aa5117-int8", "kb_version": 812, "namespace": "default"}
+VERSION = {"version": "0.1.0", "model_version": MODEL_VERSION, "kb_version": KB_VERSION, "namespace": "default"}
 
 
 @router.get(
     "/v1/version",
+    summary="Versions of the service, the model and the knowledge base",
     response_model=Version,
     responses={200: {"content": {"application/json": {"example": VERSION}}}, **problems(500, 503)},
 )
@@ -65,14 +67,17 @@ def version(service: Annotated[Service, Depends(get_service)]) -> Version:
 
 
 @router.get(
-    "/healthz", response_model=Alive, responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}}
+    "/healthz",
+    summary="Is the process alive?",
+    response_model=Alive,
+    responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
 )
 async def healthz() -> Alive:
     """Say that the process answers; for a liveness probe."""
     return Alive()
 
 
-@router.get("/readyz", response_model=Readiness, responses=READYZ)
+@router.get("/readyz", summary="Can it answer?", response_model=Readiness, responses=READYZ)
 def readyz(request: Request) -> JSONResponse:
     """Say whether requests can be answered, part by part; for a readiness probe."""
     probe: ReadinessProbe = request.app.state.probe
@@ -85,6 +90,7 @@ METRICS = "# HELP namesake_texts_total Texts linked.\n# TYPE namesake_texts_tota
 
 @router.get(
     "/metrics",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={200: {"description": "Prometheus' text format", "content": {"text/plain": {"example": METRICS}}}},
 )

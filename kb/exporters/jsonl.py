@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +15,10 @@ from sqlalchemy import Engine
 from kb import queries
 from kb.database import snapshot_session
 from kb.exporters.lines import entity_json, predicate_json, type_json
+
+STDOUT = Path("-")
+
+Rows = Generator[dict[str, Any]]
 
 
 def export_jsonl(
@@ -26,6 +32,8 @@ def export_jsonl(
 ) -> int:
     """Write a knowledge base as it is at one moment, entities sorted by id; a name that ends in .gz is compressed.
 
+    The path `-` is standard output.
+
     Returns:
         The number of entities.
 
@@ -35,11 +43,11 @@ def export_jsonl(
     with snapshot_session(engine) as session:
         total = queries.count_entities(session, namespace)
         if types is not None:
-            _write(types, map(type_json, queries.stream_types(session, namespace)))
+            _write(types, (type_json(item) for item in queries.stream_types(session, namespace)))
         if predicates is not None:
-            _write(predicates, map(predicate_json, queries.stream_predicates(session, namespace)))
+            _write(predicates, (predicate_json(item) for item in queries.stream_predicates(session, namespace)))
 
-        def told() -> Iterable[dict[str, Any]]:
+        def told() -> Rows:
             for done, entity in enumerate(queries.stream_entities(session, namespace), start=1):
                 yield entity_json(entity)
                 if done % 1000 == 0 or done == total:
@@ -48,17 +56,29 @@ def export_jsonl(
         return _write(entities, told())
 
 
-def _write(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+def _write(path: Path, rows: Rows) -> int:
+    # Closed, also after a failure: they read from a cursor of the server.
+    with closing(rows):
+        if path == STDOUT:
+            return _dump(sys.stdout.buffer, rows)
+        return _replace(path, rows)
+
+
+def _replace(path: Path, rows: Rows) -> int:
     partial = path.with_name(f"{path.name}.partial")
-    count = 0
     try:
         with _open(partial, compressed=path.suffix == ".gz") as file:
-            for row in rows:
-                file.write(orjson.dumps(row) + b"\n")
-                count += 1
+            count = _dump(file, rows)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    return count
+
+
+def _dump(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007
+        file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     return count
 
 

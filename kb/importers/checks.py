@@ -14,7 +14,7 @@ import orjson
 from kb.importers.lines import LONGEST_LINE
 from kb.normalise import normalise
 from kb.records import AliasRecord, EntityRecord, PredicateRecord, RelationRecord, TypeRecord
-from kb.tables import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, XREF_BYTES
+from kb.tables import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, SOURCE_BYTES, XREF_BYTES
 
 ENTITY_FIELDS = frozenset(
     {"id", "label", "description", "text", "aliases", "types", "relations", "xrefs", "popularity", "source"}
@@ -71,7 +71,7 @@ def entity_record(data: dict[str, Any], source: str | None = None) -> EntityReco
     key = _name(data, "id", ID_CHARACTERS)
     return EntityRecord(
         key,
-        _name(data, "label"),
+        _surface(data, "label", "label"),  # the label is one of the aliases
         _optional(data, "description"),
         _optional(data, "text"),
         _aliases(data),
@@ -79,7 +79,7 @@ def entity_record(data: dict[str, Any], source: str | None = None) -> EntityReco
         _relations(data, key),
         _xrefs(data),
         _number(data, "popularity"),
-        _optional(data, "source") or source,
+        _optional(data, "source", SOURCE_BYTES) or source,
     )
 
 
@@ -112,12 +112,19 @@ def _aliases(data: dict[str, Any]) -> tuple[AliasRecord, ...]:
 
 
 def _alias(item: Any) -> AliasRecord:
-    text = _name(_kind(item, dict), "text")
-    # 30 characters become at most 1,080 bytes, whatever they are.
-    if len(text) > 30 and max(len(text.encode()), len(normalise(text).encode())) > ALIAS_BYTES:
-        raise Rejected("text", f"the alias has more than {ALIAS_BYTES} bytes", "shorten it, or leave it out")
+    text = _surface(_kind(item, dict), "text", "alias")
     language = None if item.get("language") is None else _name(item, "language")
     return AliasRecord(text, _number(item, "count"), language)
+
+
+def _surface(data: dict[str, Any], key: str, what: str) -> str:
+    """Return the string of a field that must be there and becomes an alias."""
+    text = _name(data, key)
+    # 30 characters become at most 1,080 bytes, whatever they are.
+    if len(text) > 30 and max(len(text.encode()), len(normalise(text).encode())) > ALIAS_BYTES:
+        remedy = "shorten it" if what == "label" else "shorten it, or leave it out"
+        raise Rejected(key, f"the {what} has more than {ALIAS_BYTES} bytes", remedy)
+    return text
 
 
 def _types(data: dict[str, Any]) -> tuple[str, ...]:
@@ -191,14 +198,16 @@ def _string(value: Any, field: str | None, most: int | None = None, most_bytes: 
     return value
 
 
-def _optional(data: dict[str, Any], key: str) -> str | None:
+def _optional(data: dict[str, Any], key: str, most_bytes: int | None = None) -> str | None:
     """Return the string of a field that may be absent; blank is the same as absent."""
     value = data.get(key)
     if value is None:
         return None
     if type(value) is not str:
         raise Rejected(key, f"it should be a string or null, not {_describe(value)}", "write a string, or null")
-    return value if value and not value.isspace() else None
+    if not value or value.isspace():
+        return None
+    return _string(value, key, most_bytes=most_bytes)
 
 
 def _number(data: dict[str, Any], key: str) -> int:
@@ -226,13 +235,13 @@ def _describe(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true or false"
-    return KINDS.get(type(value), "a number with a fraction")
+    return KINDS.get(type(value), "one with a fraction or of 20 digits or more")
 
 
 def _decode_surrogates(raw: bytes, message: str) -> Any:
     """Read a line that the strict parser refuses, to tell half a character pair from broken JSON."""
     try:
-        return json.loads(raw)
+        return json.loads(raw.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         remedy = "write one JSON object a line, in UTF-8; in JSON, quotes and backslashes inside strings are escaped"
         raise Rejected(None, f"the line is no JSON: {message}", remedy) from None

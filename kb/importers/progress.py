@@ -48,12 +48,16 @@ def exclusive(engine: Engine, namespace: str, key: str | None) -> Iterator[None]
 
 
 def begin(session: Session, namespace: str, key: str | None, parameters: dict[str, Any], *, restart: bool) -> ImportJob:
-    """Return the unfinished job of this file, or a new one; with `restart`, always a new one."""
+    """Return the unfinished job of this file, or a new one; with `restart`, always a new one.
+
+    A job that failed met a damaged file. Lines may have been lost or garbled, so that a whole copy, which can look like
+    the same file, is read from its start.
+    """
     if key is not None and not restart:
         statement = text(
             "UPDATE job SET status = 'running', attempts = attempts + 1, updated_at = now() WHERE id ="
             " (SELECT max(id) FROM job WHERE namespace = :namespace AND kind = :kind AND key = :key)"
-            " AND status IN ('running', 'failed') RETURNING id, progress"
+            " AND status = 'running' RETURNING id, progress"
         )
         found = session.execute(statement, {"namespace": namespace, "kind": KIND, "key": key}).first()
         if found is not None:
@@ -62,7 +66,7 @@ def begin(session: Session, namespace: str, key: str | None, parameters: dict[st
     session.execute(
         text(
             "UPDATE job SET status = 'cancelled', finished_at = now(), updated_at = now()"
-            " WHERE namespace = :namespace AND kind = :kind AND key = :key AND status IN ('running', 'failed')"
+            " WHERE namespace = :namespace AND kind = :kind AND key = :key AND status = 'running'"
         ),
         {"namespace": namespace, "kind": KIND, "key": key},
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from kb.index.writer import SnapshotWriter
 from kb.normalise import normalise
+from kb.tables import LARGEST_COUNT
 
 FUZZY_PREFIX = 7
 FUZZY_MIN_LENGTH = 5
@@ -46,9 +47,9 @@ class AliasCollector:
         for row, alias in enumerate(by_row):
             bearers = sorted(self._counts[alias].items(), key=lambda item: (-item[1], -popularity[item[0]], item[0]))
             entities.extend(entity for entity, _ in bearers)
-            counts.extend(count for _, count in bearers)
+            counts.extend(min(count, LARGEST_COUNT) for _, count in bearers)
             offsets[row + 1] = len(entities)
-            totals[row] = sum(count for _, count in bearers)
+            totals[row] = min(sum(count for _, count in bearers), LARGEST_COUNT)
             seen[row] = occurrences.get(alias, (0, 0, 0, 0))
         writer.trie("aliases", trie)
         writer.array("alias_offsets", offsets)

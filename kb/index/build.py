@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,11 @@ from kb.index.aliases import AliasCollector, Occurrences
 from kb.index.dense import write_dense
 from kb.index.folders import SnapshotFolders
 from kb.index.graph import write_neighbours, write_types
+from kb.index.words import write_words
 from kb.index.writer import SnapshotWriter
 from kb.records import EntityRecord, PredicateRecord, TypeRecord
 from kb.snapshot import FORMAT, Manifest, write_manifest
+from kb.words import HashArray, word_hashes
 
 HalfArray = npt.NDArray[np.float16]
 Progress = Callable[[str, int, int], None]
@@ -72,6 +74,7 @@ class _Rows:
     aliases: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
     relations: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
     popularity: list[int] = field(default_factory=list)
+    words: list[HashArray] = field(default_factory=list)
 
 
 def build_snapshot(source: KbSource, encoder: PayloadEncoder, folders: SnapshotFolders, progress: Progress) -> Path:
@@ -92,6 +95,16 @@ def build_snapshot(source: KbSource, encoder: PayloadEncoder, folders: SnapshotF
         raise EmptyKbError
     # Millions of long-lived small objects make the cycle collector's passes slow, and none of them is in a cycle.
     gc.freeze()
+    try:
+        _write(source, rows, encoder, folders, progress)
+    finally:
+        gc.unfreeze()
+    return folders.newest()
+
+
+def _write(
+    source: KbSource, rows: _Rows, encoder: PayloadEncoder, folders: SnapshotFolders, progress: Progress
+) -> None:
     with folders.building(f"{source.kb_version}-{encoder.model_version}") as folder:
         writer = SnapshotWriter(folder)
         ordinals, rows = _write_entities(writer, rows, {row.id: index for index, row in enumerate(source.types)})
@@ -110,8 +123,6 @@ def build_snapshot(source: KbSource, encoder: PayloadEncoder, folders: SnapshotF
             writer.files,
         )
         write_manifest(folder, manifest)
-    gc.unfreeze()
-    return folders.newest()
 
 
 def _read(source: KbSource, progress: Progress) -> _Rows:
@@ -125,6 +136,7 @@ def _read(source: KbSource, progress: Progress) -> _Rows:
         rows.aliases.append(tuple((alias.text, alias.count) for alias in entity.aliases))
         rows.relations.append(tuple((relation.predicate, relation.object) for relation in entity.relations))
         rows.popularity.append(entity.popularity)
+        rows.words.append(word_hashes(f"{entity.id} {entity.label} {entity.description or ''} {entity.text or ''}"))
         if done % 2000 == 0 or done == source.entity_count:
             progress("reading", done, source.entity_count)
     return rows
@@ -172,8 +184,22 @@ def _write_graph(writer: SnapshotWriter, rows: _Rows, ordinals: Mapping[str, int
         if target in ordinals and predicate in predicates
     ]
     write_neighbours(writer, len(rows.ids), edges)
+    write_words(writer, list(_all_words(rows, edges, {row.id: row.label for row in source.types})))
     writer.json("types", [{"id": row.id, "label": row.label, "parent": row.parent} for row in source.types])
     writer.json("predicates", [row.id for row in source.predicates])
+
+
+def _all_words(
+    rows: _Rows, edges: Iterable[tuple[int, int, int]], type_labels: Mapping[str, str]
+) -> Iterator[HashArray]:
+    """Yield each entity's words: those of its own texts, of its types and of the entities that it relates to."""
+    related: dict[int, set[int]] = {}
+    for subject, _, target in edges:
+        related.setdefault(subject, set()).add(target)
+    for ordinal, words in enumerate(rows.words):
+        names = [rows.labels[target] for target in sorted(related.get(ordinal, ()))]
+        names += [type_labels[name] for name in rows.types[ordinal] if name in type_labels]
+        yield np.union1d(words, word_hashes(" ".join(names))) if names else words
 
 
 def _write_vectors(

@@ -26,7 +26,7 @@ class SnapshotFolders:
     def current(self) -> Path | None:
         """Return the folder of the current snapshot, or None before the first build."""
         try:
-            name = (self.root / CURRENT).read_text().strip()
+            name = (self.root / CURRENT).read_text(errors="replace").strip()
         except FileNotFoundError:
             return None
         return self.root / name
@@ -48,7 +48,16 @@ class SnapshotFolders:
         Raises:
             SnapshotError: there is none yet, or it is damaged or of another model.
         """
-        return open_snapshot(self.newest(), model_version)
+        folder = self.newest()
+        while True:
+            try:
+                return open_snapshot(folder, model_version)
+            except SnapshotError:
+                # A build that ended just now takes the files of the one before away.
+                newer = self.newest()
+                if newer == folder:
+                    raise
+                folder = newer
 
     @contextmanager
     def building(self, name: str) -> Iterator[Path]:
@@ -62,22 +71,24 @@ class SnapshotFolders:
             for leftover in self.root.glob(f"{BUILDING}*"):
                 shutil.rmtree(leftover)
             unfinished = self.root / f"{BUILDING}{uuid.uuid4().hex[:8]}"
+            pointer = self.root / f"{CURRENT}.new"
             unfinished.mkdir()
             try:
                 yield unfinished
+                final = self.root / f"{name}-{uuid.uuid4().hex[:6]}"
+                with pointer.open("w") as file:
+                    file.write(final.name)
+                    file.flush()
+                    os.fsync(file.fileno())
             except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
+                pointer.unlink(missing_ok=True)
                 raise
-            self._publish(unfinished, name)
+            self._publish(unfinished, final, pointer)
 
-    def _publish(self, unfinished: Path, name: str) -> None:
-        final = self.root / f"{name}-{uuid.uuid4().hex[:6]}"
+    def _publish(self, unfinished: Path, final: Path, pointer: Path) -> None:
+        """Put a snapshot and the file that names it in place; this needs no more space on the disk."""
         unfinished.rename(final)
-        pointer = self.root / f"{CURRENT}.new"
-        with pointer.open("w") as file:
-            file.write(final.name)
-            file.flush()
-            os.fsync(file.fileno())
         pointer.replace(self.root / CURRENT)
         descriptor = os.open(self.root, os.O_RDONLY)
         try:

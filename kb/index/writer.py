@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,8 +24,13 @@ class SnapshotWriter:
 
     def array(self, name: str, values: npt.NDArray[Any]) -> None:
         """Write `name`.npy."""
-        with (self.folder / f"{name}.npy").open("wb") as file:
-            np.save(file, np.ascontiguousarray(values))
+        path = self.folder / f"{name}.npy"
+        try:
+            with path.open("wb") as file:
+                np.save(file, np.ascontiguousarray(values))
+        except OSError as error:
+            # numpy says how many numbers were written, not why the others were not.
+            raise OSError(error.errno or errno.ENOSPC, error.strerror or "No space left on device", path) from error
         self.seal(f"{name}.npy")
 
     def json(self, name: str, value: object) -> None:
@@ -46,7 +52,7 @@ class SnapshotWriter:
 
     def trie(self, name: str, trie: Any) -> None:
         """Write `name`.trie."""
-        trie.save(str(self.folder / f"{name}.trie"))
+        (self.folder / f"{name}.trie").write_bytes(trie.tobytes())
         self.seal(f"{name}.trie")
 
     def seal(self, name: str) -> None:

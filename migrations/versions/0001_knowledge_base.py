@@ -105,7 +105,7 @@ def create_entities() -> None:
     op.create_index(
         "ix_entity_namespace_popularity",
         "entity",
-        ["namespace", sa.literal_column("popularity DESC"), "id"],
+        ["namespace", sa.literal_column("popularity DESC")],
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_table(

@@ -25,9 +25,22 @@ HELD_OUT = 0.15  # of the pages, for calibration
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
 THRESHOLDS = np.arange(0.02, 0.9, 0.01)
 BLOCK = 64
+# Wikipedia links a name once, so its links are hardly ever short forms of a name before; that they mean something else
+# then holds for links only.
+NOT_NEGATIVE = ("short_form",)
 MOST_PARTIAL = 1000  # documents with links that detection is learned from, beside the exhaustive ones
 
+
 Progress = Callable[[str, int, int], None]
+
+
+class FitError(ValueError):
+    """The documents do not teach what is to be learned; `detail` says what is missing, `remedy` what to do."""
+
+    def __init__(self, detail: str, remedy: str) -> None:
+        super().__init__(f"{detail}; {remedy}")
+        self.detail = detail
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,9 @@ def fit(
         exhaustive: documents in which every mention is marked, for detection.
         counted: sources of `training` in which alias occurrences were counted, for detection too.
         version: name of the weights.
+
+    Raises:
+        FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
     """
     pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
     pages.add(all_training)
@@ -88,11 +104,11 @@ def fit(
     for start in range(0, len(training), BLOCK):
         made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start))
         progress("examples", min(start + BLOCK, len(training)), len(training))
-    held_out = [_is_held_out(example.document, seed) for example in made]
-    ranking = _fit_ranking([example for example, out in zip(made, held_out, strict=True) if not out])
-    calibration, accuracy, error = _calibrate(
-        [example for example, out in zip(made, held_out, strict=True) if out], ranking
-    )
+    kept = [example for example in made if not _is_held_out(example.document, seed)]
+    held_out = [example for example in made if _is_held_out(example.document, seed)]
+    _check_use(kept, held_out, exhaustive)
+    ranking = _fit_ranking(kept)
+    calibration, accuracy, error = _calibrate(held_out, ranking)
     cue_weights = fit_detection(linker, exhaustive, [d for d in training if d.source in counted][:MOST_PARTIAL])
     weights: dict[str, object] = {
         "version": version,
@@ -106,7 +122,7 @@ def fit(
     return FitReport(
         documents=len(training),
         mentions=sum(len(example.gold) for example in made),
-        held_out_mentions=sum(len(example.gold) for example, out in zip(made, held_out, strict=True) if out),
+        held_out_mentions=sum(len(example.gold) for example in held_out),
         held_out_accuracy=accuracy,
         held_out_calibration_error=error,
         detection_f1=f1,
@@ -118,6 +134,19 @@ def save(weights: dict[str, object], path: Path) -> None:
     """Write weights as readable JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(weights, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:
+    for part, name in ((kept, "learned from"), (held_out, "held out for the calibration")):
+        if not any((example.gold >= 0).any() for example in part):
+            raise FitError(
+                f"no mention that could be {name} names an entity of the knowledge base among its candidates",
+                f"give documents of this knowledge base, of enough pages (one in {1 / HELD_OUT:.0f} is held out)",
+            )
+    if not any(document.mentions for document in exhaustive):
+        raise FitError(
+            "no document has all its mentions marked", "give some with --exhaustive, to learn detection from"
+        )
 
 
 def _is_held_out(document: str, seed: int) -> bool:
@@ -143,7 +172,8 @@ def _fit_ranking(made: Sequence[Example]) -> Array:
             values.append(block)
             count += len(block)
     stacked = np.concatenate(values).astype(np.float64)
-    return fit_choices(Choices(stacked, np.array(groups), np.array(chosen), np.ones(len(chosen))))
+    choices = Choices(stacked, np.array(groups), np.array(chosen), np.ones(len(chosen)))
+    return fit_choices(choices, not_negative=[CANDIDATE_FEATURES.index(name) for name in NOT_NEGATIVE])
 
 
 def _calibrate(made: Sequence[Example], ranking: Array) -> tuple[dict[str, float], float, float]:
@@ -154,6 +184,11 @@ def _calibrate(made: Sequence[Example], ranking: Array) -> tuple[dict[str, float
     """
     outcomes = np.concatenate([_outcomes(example, ranking) for example in made]).astype(np.float64)
     probability, right, nil = np.clip(outcomes[:, 0], 1e-6, 1 - 1e-6), outcomes[:, 1], outcomes[:, 2]
+    if not right.any():
+        raise FitError(
+            f"None of the {len(right)} answers kept for calibration is right",
+            "give more documents with mentions whose entities the knowledge base has",
+        )
     odds = np.log(probability / (1 - probability))
     slope, offset = fit_binary(np.column_stack([odds, np.ones_like(odds)]), right, np.ones_like(right), ridge=1e-3)
     confidence = 1 / (1 + np.exp(-(slope * odds + offset)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +29,16 @@ class Choices:
     weights: Array
 
 
-def fit_choices(choices: Choices, ridge: float = 1.0) -> Array:
+def fit_choices(choices: Choices, ridge: float = 1.0, not_negative: Sequence[int] = ()) -> Array:
     """Fit a conditional logit and return one weight a feature.
 
     Features are scaled to unit variance for the penalty, `ridge` / 2 x the squared length of the weights.
+
+    Args:
+        not_negative: features whose weight may not fall below zero.
     """
-    scale = np.maximum(choices.values.std(axis=0), 1e-6)
+    spread = choices.values.std(axis=0)
+    scale = np.where(spread > 1e-6, spread, 1.0)  # what never changes tells nothing: blown up, it would drown the rest
     scaled = choices.values / scale
     firsts = np.flatnonzero(np.r_[True, choices.groups[1:] != choices.groups[:-1]])
     chosen_sum = choices.weights @ scaled[choices.chosen]
@@ -50,7 +55,9 @@ def fit_choices(choices: Choices, ridge: float = 1.0) -> Array:
             np.asarray(ridge * weights - (chosen_sum - expected)),
         )
 
-    found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    start = np.zeros(scaled.shape[1])
+    bounds = [(0.0 if feature in not_negative else None, None) for feature in range(len(start))]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     return np.asarray(found.x / scale)
 
 

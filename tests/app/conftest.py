@@ -1,13 +1,12 @@
 import logging
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import structlog
-from fakes import fake_service, opened
+from api_client import serving
 from starlette.testclient import TestClient
 
-from app.main import create_app
 from app.service import Service
 from app.settings import Settings
 
@@ -18,21 +17,20 @@ def _quiet_log() -> None:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(starter_settings: Settings) -> Settings:
+    """Settings with limits so small that tests reach them quickly."""
     limits = {"max_text_chars": 1000, "max_body_bytes": 100_000, "max_texts": 20, "max_mentions": 10}
-    return Settings(home=tmp_path_factory.mktemp("home"), database_url=None, **limits)  # type: ignore[arg-type]
+    return starter_settings.model_copy(update=limits)
 
 
 @pytest.fixture(scope="session")
-def fake(settings: Settings) -> Service:
-    return fake_service(settings)
+def service(starter_service: Service, settings: Settings) -> Service:
+    """The service over the starter KB, with the small limits."""
+    return replace(starter_service, settings=settings)
 
 
 @pytest.fixture(scope="session")
-def client(settings: Settings, fake: Service) -> Iterator[TestClient]:
-    with TestClient(create_app(settings, lambda _: opened(fake))) as client:
-        for _ in range(100):
-            if client.get("/v1/version").status_code == 200:
-                break
-            time.sleep(0.05)
+def client(service: Service) -> Iterator[TestClient]:
+    """The API with the small limits, in this process."""
+    with serving(service) as client:
         yield client

@@ -1,19 +1,21 @@
 """What operators see: readiness, metrics, overload, a service that cannot be opened, errors that nobody expected."""
 
 import asyncio
+import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from fakes import FakeDisambiguator, fake_service, opened
+from api_client import serving, wait_for
 from sqlalchemy import create_engine
 from starlette.testclient import TestClient
 
+from app.assembly import open_linker
 from app.errors import ProblemError
 from app.main import create_app
 from app.metrics import Metrics
@@ -26,52 +28,41 @@ from kb.snapshot import SnapshotError
 from model.encoder_weights import EncoderWeightsError
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not happen within four seconds")
-
-
-@contextmanager
-def serving(service: Service, **options: Any) -> Iterator[TestClient]:
-    with TestClient(create_app(service.settings, lambda _: opened(service)), **options) as client:
-        wait_for(lambda: client.get("/v1/version").status_code == 200)
-        yield client
-
-
 def sample(client: TestClient, name: str) -> float:
     lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(name)]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-def test_metrics_count_requests_by_template_and_what_was_linked(settings: Settings) -> None:
-    with serving(fake_service(settings)) as client:
-        client.post("/v1/annotate", json={"documents": [{"text": "Lincoln meets Nobody"}, {"text": "AC"}]})
+def test_metrics_count_requests_by_template_and_what_was_linked(service: Service) -> None:
+    before = service.linker.wordpieces
+    with serving(service) as client:
+        body = {"documents": [{"text": "Paris is the capital of France."}, {"text": "Rome is in Italy."}]}
+        answer = client.post("/v1/annotate", json=body).json()
         client.post("/v1/annotate", json={})
         client.get("/no/such/page")
+        mentions = [mention for document in answer["documents"] for mention in document["mentions"]]
+        nil = sum(mention["entity"] is None for mention in mentions)
         assert sample(client, "namesake_texts_total") == 2
-        assert sample(client, "namesake_wordpieces_total") == 4
-        assert sample(client, "namesake_mentions_total") == 3
-        assert sample(client, "namesake_links_total") == 2
-        assert sample(client, "namesake_nil_total") == 1
-        assert sample(client, "namesake_kb_version") == 7
+        assert sample(client, "namesake_wordpieces_total") == service.linker.wordpieces > before
+        assert sample(client, "namesake_mentions_total") == len(mentions) >= 4
+        assert sample(client, "namesake_links_total") == len(mentions) - nil
+        assert sample(client, "namesake_nil_total") == nil
+        assert sample(client, "namesake_kb_version") == service.kb_version
         assert sample(client, "namesake_ready") == 1
         assert sample(client, 'namesake_requests_total{method="POST",route="/v1/annotate",status="422"}') == 1
         assert sample(client, 'namesake_requests_total{method="GET",route="other",status="404"}') == 1
         assert sample(client, 'namesake_request_seconds_count{method="POST",route="/v1/annotate"}') == 2
 
 
-def test_health_answers_while_the_service_is_still_opening(settings: Settings) -> None:
+def test_health_answers_while_the_service_is_still_opening(service: Service) -> None:
     release = threading.Event()
 
     @contextmanager
-    def slow(chosen: Settings) -> Iterator[Service]:
+    def slow(_: Settings) -> Iterator[Service]:
         release.wait(5)
-        yield fake_service(chosen)
+        yield service
 
-    with TestClient(create_app(settings, slow)) as client:
+    with TestClient(create_app(service.settings, slow)) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
         readiness = client.get("/readyz")
         assert (readiness.status_code, readiness.json()["checks"][0]["status"]) == (503, "unknown")
@@ -106,62 +97,107 @@ def test_a_service_that_cannot_be_opened_says_which_part_fails(settings: Setting
         assert client.get("/metrics").status_code == 200
 
 
-def test_opening_is_tried_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_is_tried_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.runtime.RETRY_SECONDS", (0.05,))
     attempts = []
 
     @contextmanager
-    def third_time(chosen: Settings) -> Iterator[Service]:
+    def third_time(_: Settings) -> Iterator[Service]:
         attempts.append(1)
         if len(attempts) < 3:
             raise SnapshotError("not yet")
-        yield fake_service(chosen)
+        yield service
 
-    with TestClient(create_app(settings, third_time)) as client:
+    with TestClient(create_app(service.settings, third_time)) as client:
         wait_for(lambda: client.get("/readyz").status_code == 200)
     assert len(attempts) == 3
 
 
-def test_readiness_names_what_broke_after_the_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_names_what_broke_after_the_start(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.readiness.FRESH_SECONDS", 0)
-    linker = FakeDisambiguator()
-    service = Service(settings, create_engine("sqlite://"), linker)
+    with opened_copy(service, tmp_path) as copy, serving(copy) as client:
+        assert client.get("/readyz").status_code == 200
+        shutil.rmtree(copy.snapshot_path)
+        # The files stay mapped: what was served before is served on.
+        assert client.post("/v1/annotate", json={"text": "Paris"}).status_code == 200
+        assert failing(client) == {"index"}
+        break_linking(monkeypatch, MemoryError("out of memory"))
+        assert failing(client) == {"index", "link"}
+
+
+def test_a_newer_index_in_the_place_of_the_one_that_answers_is_no_failure(service: Service, tmp_path: Path) -> None:
+    with opened_copy(service, tmp_path) as copy, serving(copy) as client:
+        newer = copy.snapshot_path.rename(copy.snapshot_path.with_name("9999-newer"))
+        (newer.parent / "CURRENT").write_text(newer.name)
+        assert failing(client) == set()
+        assert "restart the service" in client.get("/readyz").json()["checks"][2]["detail"]
+
+
+def test_the_metrics_know_the_kb_version_before_the_first_text(service: Service) -> None:
     with serving(service) as client:
-        linker.snapshot_path = Path("/no/such/snapshot")
-        linker.broken = RuntimeError("out of memory")
-        answer = client.get("/readyz")
-        statuses = {check["name"]: check["status"] for check in answer.json()["checks"]}
-        assert answer.status_code == 503
-        assert statuses == {"database": "ok", "model": "ok", "index": "fail", "link": "fail"}
+        assert sample(client, "namesake_kb_version") == service.kb_version
 
 
-def test_readiness_sees_a_database_that_is_gone(settings: Settings) -> None:
+@contextmanager
+def opened_copy(service: Service, home: Path) -> Iterator[Service]:
+    """Open a copy of the index, with the same database and encoder."""
+    shutil.copytree(service.settings.home / "snapshots", home / "snapshots")
+    (home / "cache").symlink_to(service.settings.home / "cache")
+    settings = service.settings.model_copy(update={"home": home})
+    linker = open_linker(settings, service.engine, build=False)
+    try:
+        yield Service(settings, service.engine, linker)
+    finally:
+        linker.close()
+
+
+def failing(client: TestClient) -> set[str]:
+    answer = client.get("/readyz")
+    failed = {check["name"] for check in answer.json()["checks"] if check["status"] == "fail"}
+    assert answer.status_code == (503 if failed else 200)
+    return failed
+
+
+def break_linking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Make one step deep inside the linker fail from now on."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("model.features.compute", fail)
+
+
+def test_readiness_sees_a_database_that_is_gone(service: Service) -> None:
     engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 2})
-    with serving(fake_service(settings, engine)) as client:
-        checks = client.get("/readyz").json()["checks"]
-        assert (checks[0]["name"], checks[0]["status"]) == ("database", "fail")
-        assert client.post("/v1/annotate", json={"text": "Lincoln"}).status_code == 200
+    with serving(replace(service, engine=engine)) as client:
+        assert failing(client) == {"database"}
+        assert client.post("/v1/annotate", json={"text": "Paris"}).status_code == 200
 
 
-def test_probes_that_ask_often_do_not_link_each_time(settings: Settings) -> None:
-    linker = FakeDisambiguator()
-    with serving(Service(settings, create_engine("sqlite://"), linker)) as client:
+def test_probes_that_ask_often_do_not_link_each_time(service: Service) -> None:
+    with serving(service) as client:
+        before = service.linker.wordpieces
+        client.get("/readyz")
+        once = service.linker.wordpieces - before
         for _ in range(20):
             assert client.get("/readyz").status_code == 200
         assert FRESH_SECONDS >= 1
-        assert linker.wordpieces <= 2 * 6
+        assert once > 0
+        assert service.linker.wordpieces - before < 20 * once
 
 
-def test_an_unexpected_error_is_500_without_its_details(settings: Settings) -> None:
-    linker = FakeDisambiguator()
-    service = Service(settings, create_engine("sqlite://"), linker)
+def test_an_unexpected_error_is_500_without_its_details(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(service, raise_server_exceptions=False) as client:
-        linker.broken = ValueError("secret")
-        answer = client.post("/v1/annotate", json={"text": "a"}, headers={"X-Request-ID": "call-1"})
+        with monkeypatch.context() as broken:
+            break_linking(broken, ValueError("secret"))
+            answer = client.post("/v1/annotate", json={"text": "Paris"}, headers={"X-Request-ID": "call-1"})
         assert (answer.status_code, answer.json()["instance"]) == (500, "call-1")
         assert answer.headers["x-request-id"] == "call-1"
         assert "secret" not in answer.text
         assert "call-1" in answer.json()["errors"][0]["remedy"]
+        assert client.post("/v1/annotate", json={"text": "Paris"}).status_code == 200
 
 
 def test_a_crowd_is_turned_away_and_loses_nothing(settings: Settings) -> None:

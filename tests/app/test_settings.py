@@ -43,7 +43,6 @@ def test_a_relative_home_is_made_absolute_and_a_tilde_is_expanded() -> None:
         ("NAMESAKE_PORT", "70000", "less than or equal to 65535"),
         ("NAMESAKE_BACKEND", "tpu", "Input should be 'auto', 'onnx-int8', 'onnx-fp32' or 'torch'"),
         ("NAMESAKE_NAMESPACE", "a/b", "NAMESAKE_NAMESPACE='a/b'"),
-        ("NAMESAKE_INDEX_POLL_SECONDS", "nan", "finite"),
         ("NAMESAKE_ENCODER_SHA256", "abc", "64 hexadecimal digits"),
     ],
 )

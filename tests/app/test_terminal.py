@@ -1,31 +1,43 @@
-"""The commands, as far as they go without a model: reading, showing, refusing."""
+"""The commands in this process, over a service that is open already: reading, showing, refusing."""
 
 import io
+import json
 import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
-from fakes import fake_service, opened
+from api_client import serving
+from rich.cells import cell_len
 from rich.console import Console
 
 from app import cli
 from app.commands.serve import open_listener
+from app.schemas.answers import OneAnswer
+from app.service import Service
 from app.show import show_answer
-from app.terminal import CommandError, visible
+from app.terminal import CommandError, explain, visible
+from kb.index.writer import SnapshotWriter
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(
+    starter_service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Run:
     monkeypatch.setenv("NAMESAKE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("NAMESAKE_DATABASE_URL", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr("app.service.open_service", lambda settings, build: opened(fake_service(settings)))  # noqa: ARG005
+    monkeypatch.setattr(
+        "app.service.open_service",
+        lambda settings, build: nullcontext(replace(starter_service, settings=settings)),  # noqa: ARG005
+    )
 
     def call(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["namesake", *arguments])
@@ -38,33 +50,71 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return call
 
 
-def test_link_shows_text_entity_description_and_confidence(run: Run) -> None:
-    code, out, _ = run("link", "Lincoln is not Omaha.", "--candidates", "2")
+TEXT = "Paris is the capital of France. Zorblax Quuxwort is not."
+
+
+def test_link_shows_text_entity_description_and_confidence(run: Run, starter_service: Service) -> None:
+    code, out, _ = run("link", TEXT, "--candidates", "2")
     assert code == 0
     for expected in (
-        "Lincoln is not Omaha.",
-        "Q28260",
-        "city in Nebraska",
-        "0.90",
-        "NIL",
-        "prior\u00a0+1.50",
-        "kb_version 7",
+        TEXT,
+        "capital of France, on the Seine",
+        "Candidates of Paris (0 to 5)",
+        "log_prior\u00a0",
+        f"kb_version {starter_service.kb_version}",
     ):
         assert expected in out
 
 
-def test_link_prints_the_answer_of_the_api_as_json(run: Run) -> None:
-    code, out, _ = run("link", "Lincoln", "--json")
-    answer: dict[str, Any] = __import__("json").loads(out)
+@pytest.mark.parametrize("width", [30, 79, 80, 200])
+def test_nothing_is_cut_whatever_the_width(run: Run, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = run("link", TEXT, "--candidates", "2")
     assert code == 0
-    assert answer["mentions"][0]["entity"]["id"] == "Q28260"
+    assert "…" not in out
+    shown = out.removeprefix(TEXT).partition("kb_version")[0]
+    assert all(cell_len(line) <= width for line in shown.splitlines())
+    for word in ("Seine,", "Eiffel", "fashion", "houses"):
+        assert word in shown
+
+
+def test_colours_are_for_terminals_that_want_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b" not in run("link", TEXT)[1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run("link", TEXT)[1].startswith("\x1b[1;4;36mParis\x1b[0m is the capital")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run("link", TEXT)[1].startswith("\x1b[1;4mParis\x1b[0m is the capital")
+
+
+def test_a_mention_of_nothing_is_shown_as_nil(starter_service: Service) -> None:
+    with serving(starter_service) as client:
+        body = {"text": "Zorblax saw Quuxwort.", "mentions": [{"start": 12, "end": 20}]}
+        answer = client.post("/v1/disambiguate", json=body).json()
+    out = io.StringIO()
+    show_answer(body["text"], answer, Console(file=out, width=100))
+    line = next(line for line in out.getvalue().splitlines() if line.startswith("Quuxwort"))
+    assert "NIL" in line
+    assert "not in the knowledge base" in line
+
+
+def test_link_prints_the_answer_of_the_api_as_json(run: Run, starter_service: Service) -> None:
+    code, out, _ = run("link", TEXT, "--json")
+    assert code == 0
+    answer = OneAnswer.model_validate_json(out, extra="forbid")
+    assert answer.mentions[0].entity
+    assert answer.mentions[0].entity.id == "Paris"
+    with serving(starter_service) as client:
+        assert client.post("/v1/annotate", json={"text": TEXT}).json() == json.loads(out)
 
 
 def test_link_reads_files_and_standard_input(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_bytes(b"\xef\xbb\xbfLincoln\r\n")
+    (tmp_path / "text.txt").write_bytes(b"\xef\xbb\xbfParis\r\n")
     code, out, _ = run("link", "--file", str(tmp_path / "text.txt"), "--json")
     assert (code, '"start": 0' in out) == (0, True)
-    assert run("link", "--file", "-", stdin="Lincoln é".encode())[0] == 0
+    for arguments in (["--file", "-"], ["-"]):
+        code, out, _ = run("link", *arguments, stdin="Paris é".encode())
+        assert (code, out.splitlines()[0]) == (0, "Paris é")
 
 
 @pytest.mark.parametrize(
@@ -75,10 +125,11 @@ def test_link_reads_files_and_standard_input(run: Run, tmp_path: Path) -> None:
         ([""], b"", "The text is empty"),
         (["--file", "-"], b"", "The text is empty"),
         (["--file", "-"], b"ab\n\xff", "not UTF-8: byte 3 (line 2) is 0xff"),
+        (["-", "--file", "x"], b"", "There is a text and a file"),
         (["--file", "no/such/file"], b"", "There is no file no/such/file"),
         (["--file", "."], b"", "is a directory"),
         (["a\udcff"], b"", "U+DCFF at code point 1 is half of a surrogate pair"),
-        (["--type", "town", "a"], b"", "types.0: the knowledge base has no type town"),
+        (["--type", "no-such", "a"], b"", "types.0: the knowledge base has no type no-such"),
         (["--language", "?", "a"], b"", "language"),
         (["--candidates", "31", "a"], b"", "Usage"),
         (["--min-confidence", "2", "a"], b"", "Usage"),
@@ -153,3 +204,14 @@ def test_db_status_starts_nothing(run: Run, tmp_path: Path) -> None:
 
 def test_version(run: Run) -> None:
     assert run("version")[0] == 0
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "numbers.npy").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as full:
+        SnapshotWriter(tmp_path).array("numbers", np.zeros(1_000_000))
+    assert explain(full.value)
+    told = capsys.readouterr().err
+    assert f"{tmp_path}/numbers.npy: No space left on device" in told
+    assert "free some space" in told
+    assert not explain(OSError("something else"))

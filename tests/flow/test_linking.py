@@ -47,6 +47,13 @@ def test_given_mentions_are_answered_in_their_order(starter_service: Service) ->
     assert [Span(link.start, link.end) for link in answer.links] == list(spans)
 
 
+@pytest.mark.parametrize("nothing", [" ", ",", "\n", " — ", "\u200b", "?!"])
+def test_a_given_mention_without_a_letter_is_nil(starter_service: Service, nothing: str) -> None:
+    text = f"Paris{nothing}France"
+    (answer,) = starter_service.linker.link([Document("x", text, (Span(5, 5 + len(nothing)),))], LinkOptions())
+    assert [link.entity for link in answer.links] == [None]
+
+
 def test_a_server_answers_over_http(running_service: RunningService) -> None:
     body = json.dumps({"text": "Paris is the capital of France."}).encode()
     request = urllib.request.Request(  # noqa: S310

@@ -1,0 +1,101 @@
+"""Agreement of a candidate with those of the other mentions of its window: in the KB's relations, and in meaning."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from model.candidates import CandidateTable
+from model.encoder import unit
+from model.mention_vectors import MentionVectors, cosine
+from model.protocols import EntityStore, FloatArray, IntArray
+
+TOP_FOR_CONTEXT = 3  # candidates by which a mention speaks for the others' coherence
+MAX_NEIGHBOURS = 400
+
+
+def coherence_features(
+    column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, store: EntityStore
+) -> None:
+    """Agreement with the other mentions of the window: relations in the KB, and nearness of meaning."""
+    window_of = vectors.window_of - vectors.window_of[0]
+    windows = window_of[table.mention]
+    weight = column["prior"] * (_rank_within(table.mention, column["log_prior"]) < TOP_FOR_CONTEXT)
+    entity_vectors = store.titles(table.ordinal)
+    descriptions, described = store.descriptions(table.ordinal)
+    entity_vectors[described] += descriptions[described]
+    entity_vectors = unit(entity_vectors)
+    by_mention = _sums(entity_vectors * weight[:, None], table.mention, table.mentions)
+    by_window = _sums(by_mention, window_of, int(window_of[-1]) + 1)
+    others = unit(by_window[windows] - by_mention[table.mention])
+    column["coherence"][:] = cosine(entity_vectors, others)
+    column["meaning"][:] = cosine(entity_vectors, vectors.queries()[table.mention])
+    positions, neighbours = store.neighbours(table.ordinal, MAX_NEIGHBOURS)
+    strength = _relation_strength(table, windows, weight, positions, neighbours)
+    column["relations"][:] = np.log1p(strength)
+    column["related"][:] = strength > 0.1
+    column["shared_neighbours"][:] = np.log1p(_shared(table, windows, weight, positions, neighbours, store))
+
+
+def _relation_strength(
+    table: CandidateTable, windows: IntArray, weight: FloatArray, positions: IntArray, neighbours: IntArray
+) -> FloatArray:
+    """Sum, for each candidate, the priors of other mentions' candidates that the KB relates it to."""
+    strength = np.zeros(len(table.ordinal), dtype=np.float32)
+    order = np.argsort(table.ordinal, kind="stable")
+    ordered = table.ordinal[order]
+    first = np.searchsorted(ordered, neighbours, side="left")
+    last = np.searchsorted(ordered, neighbours, side="right")
+    related: set[tuple[int, int]] = set()  # an edge is seen from both ends, or from one where the other has too many
+    for edge in np.flatnonzero(last > first).tolist():
+        here = int(positions[edge])
+        for there in order[first[edge] : last[edge]].tolist():
+            if windows[there] == windows[here] and table.mention[there] != table.mention[here]:
+                related.add((min(here, there), max(here, there)))
+    for here, there in sorted(related):
+        strength[here] += weight[there]
+        strength[there] += weight[here]
+    return strength
+
+
+def _shared(
+    table: CandidateTable,
+    windows: IntArray,
+    weight: FloatArray,
+    positions: IntArray,
+    neighbours: IntArray,
+    store: EntityStore,
+) -> FloatArray:
+    """Sum, for each candidate, the priors of other mentions' candidates that have a neighbour in common with it.
+
+    A neighbour counts the less the more neighbours it has itself: two cities of one country have little in common
+    (Adamic and Adar, 2003).
+    """
+    told = weight[positions] / np.log(2.0 + store.degrees(neighbours))
+    by_window = _group_sums((windows[positions].astype(np.int64) << 32) + neighbours, told)
+    by_mention = _group_sums((table.mention[positions].astype(np.int64) << 32) + neighbours, told)
+    return np.bincount(positions, by_window - by_mention, minlength=len(table.ordinal)).clip(0).astype(np.float32)
+
+
+def _sums(rows: FloatArray, groups: IntArray, count: int) -> FloatArray:
+    """Add up the rows of each group (count x columns); `groups` ascend, so that each group is one run of rows."""
+    sums = np.zeros((count, rows.shape[1]), dtype=np.float32)
+    if len(groups):
+        firsts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+        sums[groups[firsts]] = np.add.reduceat(rows, firsts, axis=0)
+    return sums
+
+
+def _group_sums(keys: npt.NDArray[np.int64], values: FloatArray) -> FloatArray:
+    """Return for each element the sum of the values of all elements that have its key."""
+    _, groups = np.unique(keys, return_inverse=True)
+    return np.asarray(np.bincount(groups, values)[groups] if len(values) else values, dtype=np.float32)
+
+
+def _rank_within(groups: IntArray, keys: FloatArray) -> IntArray:
+    """Return each element's rank (0 is the largest key) within its group; groups come ascending."""
+    order = np.lexsort((-keys, groups))
+    starts = np.searchsorted(groups, groups[order], side="left")
+    ranks = np.empty(len(groups), dtype=np.int32)
+    ranks[order] = np.arange(len(groups)) - starts
+    return ranks

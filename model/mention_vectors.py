@@ -1,0 +1,68 @@
+"""What the text says of a mention: the contextual vectors of its words and of those around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.encoder import unit
+from model.protocols import FloatArray, IntArray
+from model.windows import WINDOW, EncodedText
+
+LOCAL = 16  # wordpieces on either side of a mention
+
+
+@dataclass(frozen=True, slots=True)
+class MentionVectors:
+    """Unit vectors (mentions x 384): of the mention's own wordpieces, of its surroundings, of its window."""
+
+    own: FloatArray
+    local: FloatArray
+    window: FloatArray
+    window_of: IntArray
+
+    def of_mentions(self, first: int, last: int) -> MentionVectors:
+        """Return the vectors of a run of mentions."""
+        return MentionVectors(
+            self.own[first:last], self.local[first:last], self.window[first:last], self.window_of[first:last]
+        )
+
+    def queries(self) -> FloatArray:
+        """Return the unit vectors by which a mention looks for entities near to it in meaning."""
+        return unit(self.own + 0.5 * self.local + 0.5 * self.window)
+
+
+def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[int]) -> MentionVectors:
+    """Compute the vectors of mentions from a text's contextual vectors.
+
+    Of a mention that is longer than a window, the first wordpieces speak for the whole. The surroundings end where a
+    window sees nothing of the text beyond.
+    """
+    count = len(encoded.ends)
+    first = np.clip(np.searchsorted(encoded.ends, starts, side="right"), 0, count - 1)
+    last = np.clip(np.searchsorted(encoded.starts, ends, side="left"), first + 1, np.minimum(first + WINDOW, count))
+    window_of = encoded.window_of[first]
+    before = np.maximum(first - LOCAL, encoded.seen_from[window_of])
+    after = np.minimum(last + LOCAL, encoded.seen_to[encoded.window_of[last - 1]])
+    return MentionVectors(
+        own=unit(_sums(encoded.hidden, first, last)),
+        local=unit(_sums(encoded.hidden, before, after)),
+        window=unit(encoded.window_vectors)[window_of],
+        window_of=window_of,
+    )
+
+
+def _sums(hidden: FloatArray, first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> FloatArray:
+    """Add up stretches of rows; differences of running sums would lose the last digits of a long text's vectors."""
+    stretches = zip(first.tolist(), last.tolist(), strict=True)
+    return np.array([hidden[start:end].sum(axis=0) for start, end in stretches], dtype=np.float32).reshape(
+        -1, hidden.shape[1]
+    )
+
+
+def cosine(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the inner products of rows, which are their cosines where both have unit length or are zero."""
+    return np.asarray(np.einsum("ij,ij->i", left, right), dtype=np.float32)

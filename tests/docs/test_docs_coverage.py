@@ -1,0 +1,186 @@
+"""Whatever can be set, called, sent or measured is in the documentation, and what is there exists."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docs_pages import ROOT
+
+from app.errors import TITLES
+from app.main import create_app
+from app.metrics import Metrics
+from app.schemas import answers, entities, problem, requests
+from app.schemas import fields as limits
+from app.settings import Settings
+from kb.importers import checks
+from kb.index import SnapshotFolders
+from kb.records import AliasRecord, RelationRecord
+from kb.snapshot import MANIFEST, read_manifest
+from kb.tables import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, XREF_BYTES, Base
+from kb.tables_service import Job
+from model.evaluation.corpus import KINDS
+from model.evaluation.corpus_lines import DocumentRow, MentionRow
+from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.mentions import FEATURES as CUES
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+API, ARCHITECTURE, FORMATS, SETTINGS = (
+    read(f"docs/{name}.md") for name in ("api", "architecture", "kb-formats", "settings")
+)
+
+
+def section(page: str, heading: str) -> str:
+    """Return what stands under a heading, up to the next one of any level."""
+    found = re.search(rf"^#+ {re.escape(heading)}$(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Return the tables of a text, each as its rows of cells, headings left out."""
+    found = []
+    for table in re.findall(r"(?:^\|.*\|\n)+", text + "\n", re.MULTILINE):
+        rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
+        found.append(rows[2:])
+    return found
+
+
+def names(rows: list[list[str]], column: int = 0) -> set[str]:
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row[column])}
+
+
+def test_every_setting_is_described_in_its_own_words() -> None:
+    rows = {row[0]: row for row in tables(SETTINGS)[0]}
+    assert list(rows) == [f"`NAMESAKE_{name.upper()}`" for name in Settings.model_fields]
+    for name, field in Settings.model_fields.items():
+        _, default, description = rows[f"`NAMESAKE_{name.upper()}`"]
+        assert description == field.description
+        if name != "home":
+            assert default == ("unset" if field.default is None else f"`{field.default}`")
+
+
+def test_every_endpoint_is_described(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path, database_url=None))
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            assert re.search(rf"`{method.upper()} {re.escape(path)}[?`]", API), (method, path)
+            for parameter in operation.get("parameters", []):
+                assert f"`{parameter['name']}`" in API.lower(), parameter
+    for page in ("`/`", "`/docs`", "`/openapi.json`"):
+        assert page in API
+
+
+@pytest.mark.parametrize(
+    ("model", "heading"),
+    [
+        (requests.AnnotateOne, "The request"),
+        (answers.OneAnswer, "The answer"),
+        (answers.MentionAnswer, "The answer"),
+        (answers.EntityBrief, "The answer"),
+        (answers.Candidate, "The answer"),
+        (answers.RequestWarning, "The answer"),
+        (entities.FoundPage, "Search for entities"),
+        (entities.Found, "Search for entities"),
+        (entities.EntityAnswer, "Show an entity"),
+        (entities.Alias, "Show an entity"),
+        (entities.Relation, "Show an entity"),
+        (answers.Version, "Versions"),
+        (answers.Readiness, "Health"),
+        (answers.Check, "Health"),
+        (problem.Problem, "Errors"),
+        (problem.FieldProblem, "Errors"),
+    ],
+)
+def test_every_field_of_the_api_is_described(model: Any, heading: str) -> None:
+    said = section(API, heading)
+    missing = {name for name in model.model_fields if f"`{name}`" not in said and f'"{name}"' not in said}
+    assert not missing
+
+
+def test_the_limits_of_the_api_are_those_that_hold() -> None:
+    said = section(API, "Limits")
+    for name in ("max_text_chars", "max_texts", "max_mentions"):
+        row = next(line for line in said.splitlines() if f"NAMESAKE_{name.upper()}" in line)
+        assert str(Settings.model_fields[name].default) in row.replace(",", "")
+    assert Settings.model_fields["max_body_bytes"].default == 16 * 2**20
+    assert f"| candidates listed for a mention | {limits.MAX_CANDIDATES} |" in said
+    assert f"| types in a request | {limits.MAX_TYPES} |" in said
+
+
+def test_every_kind_of_problem_is_described_with_its_status() -> None:
+    rows = tables(section(API, "Errors"))[-1]
+    assert {(row[0].strip("`"), int(row[1])) for row in rows} == {
+        (kind, status) for kind, (status, _) in TITLES.items()
+    }
+
+
+def test_every_metric_is_described() -> None:
+    measured = {metric.name + ("_total" if metric.type == "counter" else "") for metric in Metrics().registry.collect()}
+    rows = tables(section(API, "Metrics"))[0]
+    assert {next(iter(names([row]))) for row in rows} == measured
+
+
+def test_every_field_of_the_files_is_described() -> None:
+    entity, alias, relation = tables(section(FORMATS, "Entities"))
+    assert names(entity) == checks.ENTITY_FIELDS
+    assert names(alias) == {field.name for field in fields(AliasRecord)}
+    assert names(relation) == {field.name for field in fields(RelationRecord)}
+    assert names(tables(section(FORMATS, "Types"))[0]) == checks.TYPE_FIELDS
+    assert names(tables(section(FORMATS, "Predicates"))[0]) == checks.PREDICATE_FIELDS
+    document, mention = tables(section(FORMATS, "Labelled documents"))
+    assert names(document) == {field.name for field in fields(DocumentRow)}
+    assert names(mention) == {field.name for field in fields(MentionRow)}
+    assert all(f"`{kind}`" in section(FORMATS, "Labelled documents") for kind in KINDS)
+
+
+def test_the_limits_of_the_files_are_those_that_hold() -> None:
+    entity, alias, relation = ({row[0].strip("`"): row[-1] for row in t} for t in tables(section(FORMATS, "Entities")))
+    assert entity["id"] == f"1 to {ID_CHARACTERS} characters"
+    assert entity["label"] == alias["text"] == f"{ALIAS_BYTES} bytes"
+    assert entity["xrefs"] == f"{XREF_BYTES} bytes each"
+    assert entity["popularity"] == alias["count"] == f"0 to {LARGEST_COUNT:,}"
+    assert relation["predicate"] == f"{PREDICATE_BYTES} bytes"
+
+
+def test_every_feature_is_explained() -> None:
+    candidates, nil = tables(section(ARCHITECTURE, "Features"))
+    assert names(candidates) - {"Mercury_(planet)"} == set(CANDIDATE_FEATURES)
+    assert names(nil) == set(NIL_FEATURES)
+    assert names(tables(section(ARCHITECTURE, "Mentions"))[0]) == set(CUES)
+
+
+def test_every_table_of_the_database_is_described() -> None:
+    assert Job.metadata is Base.metadata
+    assert names(tables(section(ARCHITECTURE, "Tables"))[0]) == set(Base.metadata.tables)
+
+
+def test_every_file_of_a_snapshot_is_described(starter_home: Path) -> None:
+    manifest = read_manifest(SnapshotFolders(starter_home / "snapshots", "default").newest())
+    assert names(tables(section(ARCHITECTURE, "The snapshot"))[0]) == {*manifest.files, MANIFEST}
+
+
+def test_every_folder_is_described() -> None:
+    described = names(tables(section(ARCHITECTURE, "The parts, and who may import whom"))[0])
+    packages = {path.parent for top in ("app", "kb", "model", "migrations") for path in (ROOT / top).rglob("*.py")}
+    there = {f"{path.relative_to(ROOT)}/" for path in packages} - {"migrations/versions/"}
+    assert there <= described
+    assert all((ROOT / name).exists() for name in described)
+
+
+def test_what_architecture_says_can_be_replaced_is_there() -> None:
+    for rows in tables(section(ARCHITECTURE, "What can be replaced")):
+        for name in names(rows, 1) | names(rows, 2):
+            if re.fullmatch(r"(?:app|kb|model)(?:\.\w+)+", name):
+                module, _, member = name.rpartition(".")
+                assert hasattr(__import__(module, fromlist=[member]), member), name
+
+
+def test_the_size_of_the_starter_kb_is_told_right(starter_home: Path) -> None:
+    manifest = read_manifest(SnapshotFolders(starter_home / "snapshots", "default").newest())
+    assert f"{manifest.entities:,} entities" in read("README.md")

@@ -1,0 +1,55 @@
+"""The commands over the starter KB, as processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.examples import JORDAN
+
+NAMESAKE = str(Path(sys.executable).parent / "namesake")
+
+
+def run(home: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("NAMESAKE_")}
+    env |= {"NAMESAKE_HOME": str(home), "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([NAMESAKE, *arguments], input=stdin, env=env, capture_output=True, timeout=120, check=False)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.usefixtures("starter_service")
+def test_link_shows_what_a_name_means(starter_home: Path) -> None:
+    done = run(starter_home, "link", JORDAN, "--candidates", "2")
+    assert done.returncode == 0, done.stderr
+    for expected in (JORDAN, "Arab kingdom", "country", "Candidates of Jordan", "Jordan_River"):
+        assert expected in done.stdout
+
+
+@pytest.mark.usefixtures("starter_service")
+def test_link_reads_a_file_and_prints_json(starter_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("🚀 e\u0301 " + JORDAN, encoding="utf-8")
+    done = run(starter_home, "link", "--file", str(tmp_path / "text"), "--json")
+    mentions = json.loads(done.stdout)["mentions"]
+    assert done.returncode == 0
+    assert (mentions[0]["text"], mentions[0]["start"]) == ("Jordan", 5)
+
+
+@pytest.mark.usefixtures("starter_service")
+def test_doctor_finds_nothing_wrong(starter_home: Path) -> None:
+    done = run(starter_home, "doctor", "--json")
+    report = json.loads(done.stdout)
+    findings = {finding["check"]: finding for finding in report["findings"]}
+    assert all(
+        findings[name]["status"] == "ok" for name in ("database", "extensions", "knowledge base", "index", "link")
+    )
+    assert done.returncode == (0 if report["ok"] else 1)
+
+
+@pytest.mark.usefixtures("starter_service")
+def test_db_status_says_what_runs(starter_home: Path) -> None:
+    status = json.loads(run(starter_home, "db", "status", "--json").stdout)
+    assert (status["kind"], status["running"]) == ("embedded", True)
+    assert status["revision"]

@@ -1,0 +1,117 @@
+"""One knowledge base of a test, and the files that go into it and come out."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
+
+from kb import curation, queries
+from kb.curation import Edit, Outcome
+from kb.importers.context import ImportOptions
+from kb.importers.jsonl import import_jsonl
+from kb.importers.report import ImportReport
+from kb.records import EntityRecord
+
+PROJECT = Path(__file__).parents[2]
+NAMESAKE = Path(sys.executable).with_name("namesake")
+TABLES = ("entity", "alias", "entity_type", "relation", "xref", "type", "predicate", "source", "revision", "change")
+
+
+def entity(key: str, label: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Return the JSON object of an entity."""
+    return {"id": key, "label": key if label is None else label} | fields
+
+
+def write_lines(path: Path, items: Iterable[dict[str, Any] | bytes]) -> Path:
+    """Write a JSON Lines file, of objects and of lines that are given as they are; .gz is compressed."""
+    data = b"".join((item if isinstance(item, bytes) else orjson.dumps(item)) + b"\n" for item in items)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    return path
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSON Lines file; .gz is unpacked."""
+    data = path.read_bytes()
+    return [orjson.loads(line) for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()]
+
+
+@dataclass(frozen=True)
+class Kb:
+    """A namespace of a migrated database, and a folder for files."""
+
+    engine: Engine
+    namespace: str
+    folder: Path
+    url: URL = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", self.engine.url)
+
+    def write(self, items: Iterable[dict[str, Any] | bytes], name: str = "entities.jsonl") -> Path:
+        """Write a file; see `write_lines`."""
+        return write_lines(self.folder / name, items)
+
+    def load(self, file: Path | Sequence[dict[str, Any] | bytes] | None = None, **how: Any) -> ImportReport:
+        """Import a file, or the lines of one; `how` are `types`, `predicates`, `progress` and import options."""
+        path = file if file is None or isinstance(file, Path) else self.write(file)
+        files = {name: how.pop(name) for name in ("types", "predicates", "progress") if name in how}
+        return import_jsonl(self.engine, path, options=ImportOptions(self.namespace, **how), **files)
+
+    def put(self, *records: EntityRecord, actor: str | None = None, comment: str | None = None) -> Outcome:
+        """Write entities."""
+        with Session(self.engine) as session, session.begin():
+            staged = [curation.stage(record) for record in records]
+            return curation.put_entities(session, self.namespace, staged, Edit("edit", actor, comment))
+
+    def delete(self, *ids: str) -> int:
+        """Delete entities."""
+        with Session(self.engine) as session, session.begin():
+            return curation.delete_entities(session, self.namespace, ids, Edit("delete"))
+
+    def records(self) -> dict[str, EntityRecord]:
+        """Return all entities by id, in the order in which they come."""
+        with Session(self.engine) as session:
+            return {record.id: record for record in queries.stream_entities(session, self.namespace)}
+
+    def version(self) -> int:
+        """Return the kb_version."""
+        with Session(self.engine) as session:
+            return queries.kb_version(session, self.namespace)
+
+    def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement, in which :namespace is the namespace, and return its rows."""
+        with self.engine.begin() as connection:
+            result = connection.execute(text(statement), {"namespace": self.namespace} | values)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many rows each table has of this namespace."""
+        count = "SELECT count(*) FROM {} WHERE namespace = :namespace"
+        return {table: self.sql(count.format(table))[0][0] for table in TABLES}
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which commands work on this knowledge base."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("NAMESAKE_")}
+        return kept | {
+            "NAMESAKE_DATABASE_URL": self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            "NAMESAKE_NAMESPACE": self.namespace,
+            "NAMESAKE_HOME": str(self.folder / "home"),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
+        }
+
+    def command(self, *arguments: str | Path, **how: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run `namesake …` to its end."""
+        command = [str(NAMESAKE), *map(str, arguments)]
+        where = {"cwd": self.folder, "env": self.environment(), "timeout": 120}
+        return subprocess.run(command, capture_output=True, check=False, **(where | how))

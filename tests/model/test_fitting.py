@@ -1,0 +1,134 @@
+"""Fitting the scorer: always the same weights for a seed, weights that can be used, and clear refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.evaluation import GoldMention, LabelledDocument
+from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.fitting.fit import FitError, FitReport, fit, save, untrained
+from model.linker import Linker
+from model.mentions import FEATURES
+from model.scorer import FeatureScorer, load_scorer
+from model.types import Document
+
+SENTENCES = [
+    ("{} is the planet nearest the Sun.", "Mercury", "Mercury_(planet)"),
+    ("{} won six titles with the Chicago Bulls in the NBA.", "Michael Jordan", "Michael_Jordan"),
+    ("Amman is the capital of {}, which borders Syria.", "Jordan", "Jordan"),
+    ("{} shares a border with Armenia in the Caucasus.", "Georgia", "Georgia_(country)"),
+    ("{} unveiled a new luxury sports car.", "Jaguar", "Jaguar_Cars"),
+    ("The Louvre in {} is the largest museum of France.", "Paris", "Paris"),
+    ("Berlin is the capital of {}, and of nothing else.", "Germany", "Germany"),
+    ("The chancellor {} spoke to the press.", "Angela Merkel", "Angela_Merkel"),
+]
+OPENINGS = ["", "It is said that once again ", "In those years, ", "Nobody knew why, but ", "Then ", "Here "]
+
+
+def labelled(number: int, opening: str, sentence: tuple[str, str, str]) -> LabelledDocument:
+    before, _, after = sentence[0].partition("{}")
+    text = opening + before + sentence[1] + after
+    start = len(opening + before)
+    mention = GoldMention(start, start + len(sentence[1]), sentence[2], "anchor")
+    return LabelledDocument(f"wiki/Page{number}#0", "wiki", text, (mention,))
+
+
+DOCUMENTS = [
+    labelled(index, opening, sentence)
+    for index, (opening, sentence) in enumerate((opening, sentence) for opening in OPENINGS for sentence in SENTENCES)
+]
+
+
+@pytest.fixture(scope="module")
+def untrained_linker(starter_linker: Linker) -> Linker:
+    return Linker(starter_linker.encoder, starter_linker.source, starter_linker.store, FeatureScorer(untrained()))
+
+
+def fitted(
+    linker: Linker,
+    documents: list[LabelledDocument],
+    exhaustive: list[LabelledDocument] | None = None,
+    seed: int = 0,
+    counted: frozenset[str] = frozenset(),
+) -> FitReport:
+    whole = documents if exhaustive is None else exhaustive
+    return fit(linker, documents, documents, whole, counted, "trial", seed, lambda _step, _done, _total: None)
+
+
+@pytest.fixture(scope="module")
+def report(untrained_linker: Linker) -> FitReport:
+    return fitted(untrained_linker, DOCUMENTS)
+
+
+def test_a_seed_gives_the_same_weights_again(untrained_linker: Linker, report: FitReport) -> None:
+    assert fitted(untrained_linker, DOCUMENTS).weights == report.weights
+    assert fitted(untrained_linker, DOCUMENTS, seed=1).weights != report.weights
+
+
+def test_the_report_counts_what_it_saw(report: FitReport) -> None:
+    assert report.documents == report.mentions == len(DOCUMENTS)
+    assert 0 < report.held_out_mentions < len(DOCUMENTS) / 2
+    assert 0 <= report.held_out_accuracy <= 1
+    assert 0 <= report.held_out_calibration_error <= 1
+    assert report.detection_f1 > 0.5
+    assert "48 documents, 48 mentions" in report.summary()
+
+
+def test_fitted_weights_can_be_saved_loaded_and_used(starter_linker: Linker, report: FitReport, tmp_path: Path) -> None:
+    save(report.weights, tmp_path / "deep" / "features.json")
+    scorer = load_scorer(tmp_path / "deep" / "features.json")
+    assert scorer.version == "trial"
+    linker = Linker(starter_linker.encoder, starter_linker.source, starter_linker.store, scorer)
+    answers = linker.link([Document(d.id, d.text) for d in DOCUMENTS])
+    found = [{(link.start, link.end, link.entity) for link in answer.links} for answer in answers]
+    gold = [(d.mentions[0].start, d.mentions[0].end, d.mentions[0].entity) for d in DOCUMENTS]
+    assert sum(right in links for right, links in zip(gold, found, strict=True)) > 0.7 * len(gold)
+
+
+def test_every_feature_has_a_weight(report: FitReport) -> None:
+    for part, names in (("candidate", CANDIDATE_FEATURES), ("nil", NIL_FEATURES), ("mention", FEATURES)):
+        weights = report.weights[part]
+        assert isinstance(weights, dict)
+        assert tuple(weights) == names
+        assert all(isinstance(weight, float) for weight in weights.values())
+
+
+def test_links_that_were_counted_teach_detection_too(untrained_linker: Linker, report: FitReport) -> None:
+    both = fitted(untrained_linker, DOCUMENTS, DOCUMENTS[:8], counted=frozenset({"wiki"}))
+    assert both.weights["candidate"] == report.weights["candidate"]
+    assert both.weights["mention"] != report.weights["mention"]
+
+
+def without_links(document: LabelledDocument) -> LabelledDocument:
+    return LabelledDocument(document.id, document.source, document.text, ())
+
+
+def with_unknown_links(document: LabelledDocument) -> LabelledDocument:
+    (mention,) = document.mentions
+    unknown = GoldMention(mention.start, mention.end, "Nowhere_at_all", "anchor")
+    return LabelledDocument(document.id, document.source, document.text, (unknown,))
+
+
+@pytest.mark.parametrize(
+    "documents", [[], [without_links(d) for d in DOCUMENTS], [with_unknown_links(d) for d in DOCUMENTS]]
+)
+def test_documents_that_teach_nothing_are_refused(untrained_linker: Linker, documents: list[LabelledDocument]) -> None:
+    with pytest.raises(
+        FitError, match=r"names an entity of the knowledge base .*; give documents of this knowledge base"
+    ):
+        fitted(untrained_linker, documents, DOCUMENTS)
+
+
+def test_too_few_pages_are_refused(untrained_linker: Linker) -> None:
+    with pytest.raises(FitError, match=r"held out for the calibration .* of enough pages \(one in 7 is held out\)"):
+        fitted(untrained_linker, DOCUMENTS[:1])
+
+
+@pytest.mark.parametrize("exhaustive", [[], [without_links(d) for d in DOCUMENTS]])
+def test_detection_cannot_be_learned_without_marked_mentions(
+    untrained_linker: Linker, exhaustive: list[LabelledDocument]
+) -> None:
+    with pytest.raises(FitError, match="no document has all its mentions marked; give some with --exhaustive"):
+        fitted(untrained_linker, DOCUMENTS, exhaustive)
