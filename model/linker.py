@@ -138,7 +138,8 @@ class Linker:
         if options.types:
             kept = self.store.has_type(table.ordinal, self.store.type_rows(sorted(options.types)))
             # What means an entity of another type means none of those that were asked for.
-            nil = nil + np.bincount(table.mention, probability * ~kept, minlength=table.mentions)
+            others = np.bincount(table.mention, probability * ~kept, minlength=table.mentions)
+            nil = np.minimum(nil + others, 1.0)
         ranked = np.lexsort((-scores.raw, table.mention))
         bounds = np.searchsorted(table.mention, np.arange(table.mentions + 1))
         for index in range(table.mentions):

@@ -93,11 +93,11 @@ class FeatureScorer:
     def score(self, table: CandidateTable, features: FeatureTable) -> Scores:  # noqa: ARG002
         """Score a document's candidates and NIL."""
         contributions = features.candidates * self._candidate
-        return Scores(contributions.sum(axis=1), features.nil @ self._nil, contributions, CANDIDATE_FEATURES)
+        return Scores(contributions.sum(axis=1), _weighted(features.nil, self._nil), contributions, CANDIDATE_FEATURES)
 
     def mention_scores(self, cues: FloatArray) -> FloatArray:
         """Return the probability that each span (cues: spans x model.mentions.FEATURES) is a mention."""
-        return _sigmoid(cues @ self._cues)
+        return _sigmoid(_weighted(cues, self._cues))
 
     def calibrate(self, probability: FloatArray) -> FloatArray:
         """Turn softmax probabilities into calibrated confidences (Platt scaling of their log odds)."""
@@ -170,6 +170,11 @@ def _ordered(values: dict[str, float], names: tuple[str, ...]) -> FloatArray:
     if set(values) != set(names):
         raise ValueError(f"the features differ: {', '.join(sorted(set(values) ^ set(names)))}")
     return np.array([values[name] for name in names], dtype=np.float32)
+
+
+def _weighted(rows: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sum each row's weighted values; a product of matrices would round a row as it happens to suit the other rows."""
+    return np.asarray((rows * weights).sum(axis=1), dtype=np.float32)
 
 
 def _sigmoid(values: FloatArray) -> FloatArray:
