@@ -61,7 +61,7 @@ def test_the_image_runs_a_command_that_exists_and_not_as_root(kind: str) -> None
     path = DOCKERFILES[kind]
     entrypoint, command = json.loads(last(path, "ENTRYPOINT")), json.loads(last(path, "CMD"))
     assert " ".join(entrypoint + command) in LEAVES
-    assert last(path, "USER") == "namesake"
+    assert last(path, "USER") == "10001"  # by number, so that others can see that it is not root
     assert last(path, "VOLUME") == last(path, "WORKDIR") == environment(path)["NAMESAKE_HOME"]
 
 
