@@ -32,7 +32,7 @@ _SHORT_NAME = "namesake-postgres-"
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # Written to postgresql.conf once, so that whoever runs the service can change them there.
 _SETTINGS = {
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",  # taken as it is filled; an import that fits writes each page once
     "maintenance_work_mem": "128MB",
     "max_connections": "100",
     "jit": "off",  # queries here take milliseconds, compiling them takes longer
@@ -40,6 +40,8 @@ _SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
+    # Else vacuum starts every minute, which takes turns with an import; afterwards it finds the same to do.
+    "autovacuum_naptime": "5min",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

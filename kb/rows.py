@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, NamedTuple, cast
 
 import orjson
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from kb.normalise import normalise
 from kb.queries import kb_version
-from kb.records import EntityRecord, PredicateRecord, TypeRecord
+from kb.records import PredicateRecord, TypeRecord
+from kb.staging import ENTITY_COLUMNS, PARTS, Part, Staged, optional, quoted
 
 CHANNEL = "namesake_change"
 _LOCK_SEED = 0x6B62  # any number; keeps this lock apart from others that hash the same name
@@ -30,57 +31,12 @@ class Edit:
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Revised:
-    """One revision: `change` is the kind of thing, `before` and `after` are its JSON (None: not there)."""
+class Revised(NamedTuple):
+    """One edited thing: its id, and its JSON before and after (None: not there)."""
 
-    change: str
     id: str
     before: bytes | None
     after: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A table of what hangs on entities: its columns, the one with the entity's id, the record's field and its rows."""
-
-    table: LiteralString
-    columns: LiteralString
-    owner: str
-    field: str
-    rows: Callable[[EntityRecord], Iterable[Row]]
-
-
-PARTS = (
-    Part(
-        "alias",
-        "entity_id, text, normalised, count, language",
-        "entity_id",
-        "aliases",
-        lambda entity: ((entity.id, a.text, normalise(a.text), a.count, a.language) for a in entity.aliases),
-    ),
-    Part(
-        "entity_type",
-        "entity_id, type_id",
-        "entity_id",
-        "types",
-        lambda entity: ((entity.id, name) for name in entity.types),
-    ),
-    Part(
-        "relation",
-        "subject_id, predicate_id, object_id",
-        "subject_id",
-        "relations",
-        lambda entity: ((entity.id, edge.predicate, edge.object) for edge in entity.relations),
-    ),
-    Part(
-        "xref",
-        "entity_id, scheme, value",
-        "entity_id",
-        "xrefs",
-        lambda entity: ((entity.id, scheme, value) for scheme, value in entity.xrefs.items()),
-    ),
-)
 
 
 def lock(session: Session, namespace: str) -> None:
@@ -95,12 +51,16 @@ def lock(session: Session, namespace: str) -> None:
 
 _BULK = text("""
     SELECT set_config('synchronous_commit', 'off', true),
+        set_config('gin_pending_list_limit', '32768', true), set_config('work_mem', '64MB', true),
         CASE current_setting('is_superuser') WHEN 'on' THEN set_config('session_replication_role', 'replica', true) END
 """)
 
 
 def prepare_bulk(session: Session) -> None:
-    """Make this transaction cheaper: its commit does not wait for the disk, and references are not checked.
+    """Make this transaction cheaper.
+
+    Its commit does not wait for the disk, trigrams of names are indexed in larger heaps (32 MB; `tidy_trigrams` indexes
+    the last one), and references are not checked.
 
     A crash may take the last transactions with it, each as a whole; a commit that waits for the disk makes those before
     it safe. The check of each row's reference to its entity is a fifth of the work of a large import, and cannot fail
@@ -108,6 +68,15 @@ def prepare_bulk(session: Session) -> None:
     Postgres, may leave it out.
     """
     session.execute(_BULK)
+
+
+def tidy_trigrams(session: Session) -> None:
+    """Index the trigrams that wait for it, which every search has to look through; only the index's owner may."""
+    statement = text(
+        "SELECT gin_clean_pending_list(oid) FROM pg_class"
+        " WHERE oid = CAST('ix_alias_normalised_trigrams' AS regclass) AND pg_has_role(relowner, 'USAGE')"
+    )
+    session.execute(statement)
 
 
 def copy_rows(
@@ -131,22 +100,35 @@ def copy_rows(
     return count
 
 
-def insert_entities(
-    session: Session, namespace: str, entities: Iterable[tuple[EntityRecord, bytes]], sources: Mapping[str, int]
+def copy_text(
+    session: Session,
+    table: LiteralString,
+    columns: LiteralString,
+    rows: Iterable[bytes],
+    end: Sequence[str | int | None],
 ) -> None:
-    """Write the rows of new entities, each with the hash of its content."""
-    columns = "id, label, description, text, popularity, source_id, content_hash"
-    rows = (
-        (r.id, r.label, r.description, r.text, r.popularity, sources.get(r.source or ""), digest)
-        for r, digest in entities
-    )
-    copy_rows(session, namespace, "entity", columns, rows)
+    """Write rows in the text format of COPY, without their last columns; `end` has those, the same for each row."""
+    data = b"".join(rows)
+    if not data:
+        return
+    last = "".join(f"\t{optional(value if value is None else str(value))}" for value in end) + "\n"
+    driver = cast("psycopg.Connection[Row]", session.connection().connection.driver_connection)
+    statement = f"COPY {table} ({columns}) FROM STDIN (ENCODING 'UTF8')"
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(data.replace(b"\n", last.encode()))
 
 
-def update_entities(
-    session: Session, namespace: str, entities: Sequence[tuple[EntityRecord, bytes]], sources: Mapping[str, int]
-) -> None:
-    """Write the rows of entities that exist, deleted ones too, each with the hash of its content."""
+def insert_entities(session: Session, namespace: str, entities: Iterable[Staged], sources: Mapping[str, int]) -> None:
+    """Write the rows of new entities."""
+    by_source: defaultdict[int | None, list[bytes]] = defaultdict(list)
+    for item in entities:
+        by_source[sources.get(item.source or "")].append(item.row)
+    for source, rows in by_source.items():
+        copy_text(session, "entity", f"{ENTITY_COLUMNS}, source_id, namespace", rows, (source, namespace))
+
+
+def update_entities(session: Session, namespace: str, entities: Sequence[Staged], sources: Mapping[str, int]) -> None:
+    """Write the rows of entities that exist, deleted ones too."""
     if not entities:
         return
     statement = text(
@@ -157,32 +139,29 @@ def update_entities(
         " AS v(id, label, description, body, popularity, source_id, content_hash)"
         " WHERE e.namespace = :namespace AND e.id = v.id"
     )
+    records = [item.record for item in entities]
     parameters = {
         "namespace": namespace,
-        "ids": [record.id for record, _ in entities],
-        "labels": [record.label for record, _ in entities],
-        "descriptions": [record.description for record, _ in entities],
-        "texts": [record.text for record, _ in entities],
-        "popularities": [record.popularity for record, _ in entities],
-        "sources": [sources.get(record.source or "") for record, _ in entities],
-        "digests": [digest for _, digest in entities],
+        "ids": [record.id for record in records],
+        "labels": [record.label for record in records],
+        "descriptions": [record.description for record in records],
+        "texts": [record.text for record in records],
+        "popularities": [record.popularity for record in records],
+        "sources": [sources.get(record.source or "") for record in records],
+        "digests": [item.digest for item in entities],
     }
     session.execute(statement, parameters)
 
 
-def replace_parts(
-    session: Session, namespace: str, entities: Sequence[EntityRecord], before: Mapping[str, EntityRecord]
-) -> None:
+def replace_parts(session: Session, namespace: str, entities: Sequence[Staged], before: Mapping[str, Staged]) -> None:
     """Write what hangs on entities; of those that were there before, only the parts that differ."""
-    for part in PARTS:
+    for number, part in enumerate(PARTS):
         differing = [
-            entity
-            for entity in entities
-            if entity.id not in before or getattr(entity, part.field) != getattr(before[entity.id], part.field)
+            item for item in entities if item.id not in before or item.parts[number] != before[item.id].parts[number]
         ]
-        remove_part(session, namespace, part, [entity.id for entity in differing if entity.id in before])
-        rows = (row for entity in differing for row in part.rows(entity))
-        copy_rows(session, namespace, part.table, part.columns, rows)
+        remove_part(session, namespace, part, [item.id for item in differing if item.id in before])
+        rows = [item.parts[number] for item in differing]
+        copy_text(session, part.table, f"{part.columns}, namespace", rows, (namespace,))
 
 
 def remove_part(session: Session, namespace: str, part: Part, ids: Sequence[str]) -> None:
@@ -232,21 +211,20 @@ def put_predicates(session: Session, namespace: str, records: Sequence[Predicate
     session.execute(statement, {"namespace": namespace, "ids": ids, "labels": labels})
 
 
-def publish(session: Session, namespace: str, revised: Sequence[Revised], edit: Edit) -> None:
-    """Write a revision and a change for each edited thing, and notify the readers."""
+def publish(session: Session, namespace: str, change: str, revised: Sequence[Revised], edit: Edit) -> None:
+    """Write a revision and a change for each edited thing, and notify the readers; `change` is the kind of thing."""
     if not revised:
         return
-    origin = (edit.actor, edit.comment)
-    revisions = (
-        (item.id if item.change in ENTITY_CHANGES else None, edit.kind, _json(item.before), _json(item.after), *origin)
-        for item in revised
-    )
-    copy_rows(session, namespace, "revision", "entity_id, kind, before, after, actor, comment", revisions)
-    changes = (
-        (item.change, item.id, None) if item.change in ENTITY_CHANGES else (item.change, None, item.id)
-        for item in revised
-    )
-    copy_rows(session, namespace, "change", "kind, entity_id, item_id", changes)
+    of_entities = change in ENTITY_CHANGES
+    keys = [quoted(item.id).encode() for item in revised]
+    revisions = [
+        b"%b\t%b\t%b\n" % (key if of_entities else b"\\N", _json(item.before), _json(item.after))
+        for key, item in zip(keys, revised, strict=True)
+    ]
+    columns: LiteralString = "entity_id, before, after, namespace, kind, actor, comment"
+    copy_text(session, "revision", columns, revisions, (namespace, edit.kind, edit.actor, edit.comment))
+    columns = "entity_id, namespace, kind" if of_entities else "item_id, namespace, kind"
+    copy_text(session, "change", columns, [key + b"\n" for key in keys], (namespace, change))
     notify(session, namespace)
 
 
@@ -259,5 +237,5 @@ def notify(session: Session, namespace: str) -> None:
 ENTITY_CHANGES = frozenset({"entity", "entity_deleted"})
 
 
-def _json(line: bytes | None) -> str | None:
-    return None if line is None else line.decode()
+def _json(line: bytes | None) -> bytes:
+    return b"\\N" if line is None else line.replace(b"\\", b"\\\\")

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     DateTime,
@@ -30,17 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-ID_CHARACTERS = 250
-"""Longest id of an entity or a type, in characters."""
-PREDICATE_BYTES = 500
-"""Longest id of a predicate, in bytes of UTF-8: a relation's four ids share an index entry of at most 2,700 bytes."""
-ALIAS_BYTES = 1400
-"""Longest alias, in bytes of UTF-8, as it is written and as it is compared."""
-XREF_BYTES = 1000
-"""Longest scheme and longest value of a cross-reference, in bytes of UTF-8."""
-SOURCE_BYTES = 1000
-"""Longest name of a source, in bytes of UTF-8."""
-LARGEST_COUNT = 2_147_483_647
+from kb.limits import ID_CHARACTERS, PREDICATE_BYTES
 
 Id = Text(collation="C")
 Json = dict[str, Any]
@@ -151,7 +142,6 @@ class Alias(Base):
     __tablename__ = "alias"
     __table_args__ = (
         _owner("alias"),
-        UniqueConstraint("namespace", "entity_id", "text"),
         CheckConstraint("count >= 0", name="count"),
         Index("ix_alias_namespace_normalised", "namespace", "normalised"),
         Index(
@@ -162,10 +152,9 @@ class Alias(Base):
         ),
     )
 
-    id: Mapped[int] = row_number()
-    namespace: Mapped[str] = mapped_column(Id)
-    entity_id: Mapped[str] = mapped_column(Id)
-    text: Mapped[str] = mapped_column(Id)
+    namespace: Mapped[str] = _namespace()
+    entity_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    text: Mapped[str] = mapped_column(Id, primary_key=True)
     normalised: Mapped[str] = mapped_column(Id)
     count: Mapped[int] = count_column()
     language: Mapped[str | None]
@@ -253,7 +242,10 @@ class Xref(Base):
 
 
 class Revision(Base):
-    """One edit, with what was there before (null: nothing) and after (null: deleted), so that it can be undone."""
+    """One edit, with what was there before (null: nothing) and after (null: deleted), so that it can be undone.
+
+    Those are only ever read as a whole, and plain JSON takes less time to write than JSONB.
+    """
 
     __tablename__ = "revision"
     __table_args__ = (Index("ix_revision_namespace_entity_id", "namespace", "entity_id", "id"),)
@@ -262,8 +254,8 @@ class Revision(Base):
     namespace: Mapped[str] = mapped_column(Id)
     entity_id: Mapped[str | None] = mapped_column(Id)
     kind: Mapped[str]
-    before: Mapped[Json | None]
-    after: Mapped[Json | None]
+    before: Mapped[Json | None] = mapped_column(JSON)
+    after: Mapped[Json | None] = mapped_column(JSON)
     actor: Mapped[str | None]
     comment: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import orjson
 
 from kb.importers.lines import LONGEST_LINE
+from kb.limits import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, SOURCE_BYTES, XREF_BYTES
 from kb.normalise import normalise
 from kb.records import AliasRecord, EntityRecord, PredicateRecord, RelationRecord, TypeRecord
-from kb.tables import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, SOURCE_BYTES, XREF_BYTES
 
 ENTITY_FIELDS = frozenset(
     {"id", "label", "description", "text", "aliases", "types", "relations", "xrefs", "popularity", "source"}

@@ -28,7 +28,7 @@ def import_types(context: ImportContext, path: Path) -> list[TypeRecord]:
         for number, raw, record in context.read(lines, counts, TYPE_FIELDS, type_record):
             if _is_below(record.parent, record.id, parents):
                 reason = Rejected("parent", f"{record.parent} is below this type", "name a broader type, or no parent")
-                context.reject(lines, counts, number, reason, raw)
+                context.reject(lines.name, counts, number, reason, raw)
                 continue
             parents[record.id] = record.parent
             records.append(record)

@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Engine
 
 from kb.curation import Edit
-from kb.importers.checks import Rejected, decode
+from kb.importers.checks import Rejected
 from kb.importers.lines import LineReader
+from kb.importers.reading import Item, read_lines
 from kb.importers.report import Counts, ImportReport, ProgressCallback, RejectsFile
-from kb.records import DEFAULT_NAMESPACE, EntityRecord, PredicateRecord, TypeRecord
+from kb.records import DEFAULT_NAMESPACE
 
 BATCH_ENTITIES = 5000
-
-Item = TypeVar("Item", EntityRecord, TypeRecord, PredicateRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,34 +81,21 @@ class ImportContext:
             known: the fields that mean something; others are counted in the report.
             record_of: makes a record of the line's JSON object.
         """
-        first_lines: dict[str, int] = {}
-        for number, raw in lines:
+        for number, raw, record, unknown in read_lines(lines, known, record_of):
             counts.read += 1
-            try:
-                data = decode(raw)
-                record = record_of(data)
-                _refuse_second(first_lines.setdefault(record.id, number), number)
-            except Rejected as reason:
-                if number == lines.open_line and reason.field is None:
-                    lines.damage = f"{lines.name} ends in the middle of line {number}: copy or download the file again."
-                self.reject(lines, counts, number, reason, raw)
+            if isinstance(record, Rejected):
+                self.reject(lines.name, counts, number, record, raw)
                 continue
-            if not data.keys() <= known:
-                self.report.unknown_fields.update(data.keys() - known)
+            self.report.unknown_fields.update(unknown)
             yield number, raw, record
-        self.note_damage(lines)
+        self.note_damage(lines.damage)
 
-    def reject(self, lines: LineReader, counts: Counts, number: int, reason: Rejected, raw: bytes) -> None:
+    def reject(self, file: str, counts: Counts, number: int, reason: Rejected, raw: bytes) -> None:
         """Count a line that cannot be used, and write it down."""
         counts.rejected += 1
-        self.rejects.add(lines.name, number, reason, raw)
+        self.rejects.add(file, number, reason, raw)
 
-    def note_damage(self, lines: LineReader) -> None:
+    def note_damage(self, damage: str | None) -> None:
         """Report what is wrong with a file that was read to its end."""
-        if lines.damage is not None:
-            self.report.damage = " ".join(filter(None, [self.report.damage, lines.damage]))
-
-
-def _refuse_second(first: int, number: int) -> None:
-    if first != number:
-        raise Rejected("id", f"line {first} has the same id", "put all of it on one line, or give it an id of its own")
+        if damage is not None:
+            self.report.damage = " ".join(filter(None, [self.report.damage, damage]))

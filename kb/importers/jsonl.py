@@ -1,16 +1,14 @@
 """Import of JSON Lines files of entities, types and predicates.
 
-One thread reads entities and brings them into stored form while another writes the batch before, so that this process
-and the server work at the same time. Each batch is one transaction, which also notes how far the import came.
+While one batch is written, the next one is read: of a large file by another process (`kb.importers.apart`), of a small
+one by a thread. Each batch is one transaction, which also notes how far the import came.
 """
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -18,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from kb import curation, queries
 from kb.importers import progress as jobs
-from kb.importers.checks import ENTITY_FIELDS, entity_record
+from kb.importers.apart import open_batches
 from kb.importers.classes import import_predicates, import_types
 from kb.importers.context import ImportContext, ImportOptions
-from kb.importers.lines import STDIN, LineReader, fingerprint
+from kb.importers.lines import STDIN, fingerprint, shown_name, total_bytes
 from kb.importers.preview import Preview
+from kb.importers.reading import Batch, rare_garbage_collection
 from kb.importers.report import EXAMPLES, Counts, ImportReport, Progress, ProgressCallback, RejectsFile
 
-BATCH_BYTES = 1 << 25
 MANY = 1000
 
 __all__ = ["ImportOptions", "import_jsonl"]
@@ -53,7 +51,7 @@ def import_jsonl(
     report = ImportReport(dry_run=options.dry_run)
     rejects = RejectsFile(_rejects_path(entities or types or predicates, options), report)
     context = ImportContext(engine, options, report, rejects, progress or (lambda _: None))
-    with closing(rejects), _rare_garbage_collection():
+    with closing(rejects), rare_garbage_collection():
         known_types = [] if types is None else import_types(context, types)
         known_predicates = [] if predicates is None else import_predicates(context, predicates)
         if entities is not None and options.dry_run:
@@ -64,32 +62,21 @@ def import_jsonl(
     return report
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Entities with their line numbers, the last line that was looked at, and the counts of the file up to there."""
-
-    staged: list[tuple[int, curation.Staged]] = field(default_factory=list)
-    line: int = 0
-    counts: Counts = field(default_factory=Counts)
-    done_bytes: int = 0
-
-
 def _import_entities(context: ImportContext, path: Path) -> None:
     options, report = context.options, context.report
     mark = fingerprint(path)
     key = None if mark is None else f"{mark}-{options.source or ''}"
-    with jobs.exclusive(context.engine, options.namespace, key), closing(LineReader(path)) as lines:
+    with jobs.exclusive(context.engine, options.namespace, key), closing(_batches(context, path)) as batches:
         with Session(context.engine) as session, session.begin():
             curation.ensure_namespace(session, options.namespace)
             if options.source is not None:
                 curation.put_source(session, options.namespace, options.source, licence=options.licence)
-            parameters = {"file": lines.name, "source": options.source}
+            parameters = {"file": shown_name(path), "source": options.source}
             job = jobs.begin(session, options.namespace, key, parameters, restart=options.restart)
         report.resumed_at = job.line
         report.entities = job.counts
         looked_at = 0
-        for batch in _read_ahead(_batches(context, lines)):
-            report.entities.read, report.entities.rejected = batch.counts.read, batch.counts.rejected
+        for batch in batches:
             if batch.line > job.line:
                 _write(context, batch, job)
             if report.entities.added >= max(MANY, 4 * looked_at):
@@ -97,11 +84,10 @@ def _import_entities(context: ImportContext, path: Path) -> None:
                 looked_at = report.entities.added
                 with Session(context.engine) as session, session.begin():
                     curation.refresh_entity_statistics(session)
-            context.progress(Progress(batch.done_bytes, lines.total_bytes, batch.counts.read))
         _finish(context, job)
 
 
-def _write(context: ImportContext, batch: _Batch, job: jobs.ImportJob) -> None:
+def _write(context: ImportContext, batch: Batch, job: jobs.ImportJob) -> None:
     """Write a batch in one transaction; what the finished import commits makes the batches before it safe."""
     namespace, report = context.options.namespace, context.report
     # The same file may be cut into other batches than when it was interrupted.
@@ -129,53 +115,38 @@ def _finish(context: ImportContext, job: jobs.ImportJob) -> None:
 
 def _preview(context: ImportContext, path: Path, preview: Preview) -> None:
     """Go through a file of entities without writing."""
-    report = context.report
-    with closing(LineReader(path)) as lines, Session(context.engine) as session:
-        for batch in _read_ahead(_batches(context, lines)):
-            report.entities.read, report.entities.rejected = batch.counts.read, batch.counts.rejected
-            _count(report, preview.add(session, [item for _, item in batch.staged]))
-            context.progress(Progress(batch.done_bytes, lines.total_bytes, batch.counts.read))
-        preview.finish(session, report)
+    with Session(context.engine) as session, closing(_batches(context, path)) as batches:
+        for batch in batches:
+            _count(context.report, preview.add(session, [item for _, item in batch.staged]))
+        preview.finish(session, context.report)
 
 
-def _batches(context: ImportContext, lines: LineReader) -> Iterator[_Batch]:
-    """Yield the entities of a file in batches; the last has what is left over, even if that is nothing."""
-    batch = _Batch()
-    volume = 0
-    options = context.options
+def _batches(context: ImportContext, path: Path) -> Generator[Batch, None, None]:
+    """Yield the batches of a file; count and write down what was met on the way, and tell of the progress after each.
 
-    def ready(number: int) -> _Batch:
-        return replace(batch, line=number, counts=replace(batch.counts), done_bytes=lines.done_bytes)
+    `read` and `rejected` are counted from the start of the file, also where an import goes on in the midst of it.
+    """
+    options, report, name, size = context.options, context.report, shown_name(path), total_bytes(path)
+    counted = Counts()
+    with open_batches(path, options.source, options.batch) as batches:
+        for batch in _read_ahead(batches):
+            counted.read += batch.read
+            for number, reason, raw in batch.rejected:
+                context.reject(name, counted, number, reason, raw)
+            report.entities.read, report.entities.rejected = counted.read, counted.rejected
+            report.unknown_fields.update(batch.unknown_fields)
+            context.note_damage(batch.damage)
+            yield batch
+            context.progress(Progress(batch.done_bytes, size, counted.read))
 
-    number = 0
-    entities = context.read(lines, batch.counts, ENTITY_FIELDS, lambda data: entity_record(data, options.source))
-    for number, raw, record in entities:
-        batch.staged.append((number, curation.stage(record)))
-        volume += len(raw)
-        if len(batch.staged) >= options.batch or volume >= BATCH_BYTES:
-            yield ready(number)
-            batch.staged, volume = [], 0
-    yield ready(number)
 
-
-def _read_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
     """Yield batches while the next one is being read."""
     with ThreadPoolExecutor(1, thread_name_prefix="import") as pool:
         future = pool.submit(next, batches, None)
         while (batch := future.result()) is not None:
             future = pool.submit(next, batches, None)
             yield batch
-
-
-@contextmanager
-def _rare_garbage_collection() -> Iterator[None]:
-    """Look for reference cycles less often: records have none, and looking takes a third of the time of reading."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _count(report: ImportReport, outcome: curation.Outcome) -> None:

@@ -26,14 +26,14 @@ class LineReader:
     wrong.
 
     Attributes:
-        total_bytes: size of the file as it lies on disk, None for standard input.
+        name: what the file is called in messages.
         damage: None, or what is wrong with the file and what to do about it; known when all lines were read.
         open_line: number of the last line if no line break ends it; it may be cut off.
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = "standard input" if path == STDIN else str(path)
-        self.total_bytes = None if path == STDIN else path.stat().st_size
+        self.name = shown_name(path)
+        self._seekable = path != STDIN
         self.damage: str | None = None
         self.open_line: int | None = None
         self._raw = _standard_input() if path == STDIN else path.open("rb")
@@ -44,13 +44,13 @@ class LineReader:
     @property
     def done_bytes(self) -> int:
         """How much of the file was read, in bytes on disk; 0 where that is not known."""
-        return self._raw.tell() if self.total_bytes is not None and not self._raw.closed else 0
+        return self._raw.tell() if self._seekable and not self._raw.closed else 0
 
     def close(self) -> None:
         """Close the file."""
         if self._data is not self._raw:
             self._data.close()
-        if self.total_bytes is not None:
+        if self._seekable:
             self._raw.close()
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
@@ -92,6 +92,16 @@ class LineReader:
 def _standard_input() -> io.BufferedReader:
     stream = sys.stdin.buffer
     return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", stream))
+
+
+def shown_name(path: Path) -> str:
+    """Return what a file is called in messages."""
+    return "standard input" if path == STDIN else str(path)
+
+
+def total_bytes(path: Path) -> int | None:
+    """Return the size of a file as it lies on disk, None for standard input."""
+    return None if path == STDIN else path.stat().st_size
 
 
 def fingerprint(path: Path) -> str | None:

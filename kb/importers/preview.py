@@ -30,15 +30,13 @@ class Preview:
     def add(self, session: Session, staged: Sequence[curation.Staged]) -> curation.Outcome:
         """Tell what writing these entities would do."""
         for item in staged:
-            entity = item.record
-            self._ids.add(entity.id)
-            self._types.update(entity.types)
-            for edge in entity.relations:
-                self._predicates.add(edge.predicate)
+            self._ids.add(item.id)
+            self._types.update(item.types)
+            self._predicates.update(item.predicates)
+            for edge in item.record.relations:
                 self._objects[edge.object] += 1
-                self._examples.setdefault(edge.object, (entity.id, edge.predicate, edge.object))
-        new, changed = curation.compare_entities(session, self._namespace, staged)
-        return curation.Outcome(len(new), len(changed), len(staged) - len(new) - len(changed))
+                self._examples.setdefault(edge.object, (item.id, edge.predicate, edge.object))
+        return curation.compare_entities(session, self._namespace, staged).outcome
 
     def finish(self, session: Session, report: ImportReport) -> None:
         """Report the types, predicates and objects that neither the files nor the knowledge base have."""

@@ -9,8 +9,8 @@ import marisa_trie
 import numpy as np
 
 from kb.index.writer import SnapshotWriter
+from kb.limits import LARGEST_COUNT
 from kb.normalise import normalise
-from kb.tables import LARGEST_COUNT
 
 FUZZY_PREFIX = 7
 FUZZY_MIN_LENGTH = 5

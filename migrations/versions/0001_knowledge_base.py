@@ -110,7 +110,6 @@ def create_entities() -> None:
     )
     op.create_table(
         "alias",
-        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("namespace", ID, nullable=False),
         sa.Column("entity_id", ID, nullable=False),
         sa.Column("text", ID, nullable=False),
@@ -125,8 +124,7 @@ def create_entities() -> None:
             onupdate="CASCADE",
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_alias")),
-        sa.UniqueConstraint("namespace", "entity_id", "text", name=op.f("uq_alias_namespace_entity_id_text")),
+        sa.PrimaryKeyConstraint("namespace", "entity_id", "text", name=op.f("pk_alias")),
     )
     op.create_index("ix_alias_namespace_normalised", "alias", ["namespace", "normalised"])
     op.create_index(
@@ -230,8 +228,8 @@ def create_journal() -> None:
         sa.Column("namespace", ID, nullable=False),
         sa.Column("entity_id", ID, nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("before", postgresql.JSONB(), nullable=True),
-        sa.Column("after", postgresql.JSONB(), nullable=True),
+        sa.Column("before", sa.JSON(), nullable=True),
+        sa.Column("after", sa.JSON(), nullable=True),
         sa.Column("actor", sa.Text(), nullable=True),
         sa.Column("comment", sa.Text(), nullable=True),
         sa.Column("created_at", TIME, server_default=NOW, nullable=False),

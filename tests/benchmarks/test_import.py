@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,14 @@ def _import(
         return (closing.enter_context(open_database(Settings(home=home, database_url=None))),), {}
 
     def work(engine: Any) -> None:
-        started = time.process_time()
+        started = sum(os.times()[:4])
         options = ImportOptions(rejects=Path(engine.url.query["host"]) / "rejects.jsonl")
         report = import_jsonl(engine, entities, types=types, predicates=predicates, options=options)
-        processors.append(time.process_time() - started)
+        processors.append(sum(os.times()[:4]) - started)  # with the process that reads the file
         imported.append(report.entities.added)
 
     benchmark.pedantic(work, setup=fresh, rounds=rounds, iterations=1)
     seconds = benchmark.stats.stats.median
     count = imported[0]
-    of = f"{count:,} entities in {seconds:.1f} s, {min(processors):.1f} s of them computing in this process"
+    of = f"{count:,} entities in {seconds:.1f} s, {min(processors):.1f} s computing outside the server"
     results.add(f"import, {name}", count / seconds, "entities/s", TARGET if name != "starter KB" else "", of)

@@ -16,9 +16,10 @@ from app.schemas import fields as limits
 from app.settings import Settings
 from kb.importers import checks
 from kb.index import SnapshotFolders
+from kb.limits import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, XREF_BYTES
 from kb.records import AliasRecord, RelationRecord
 from kb.snapshot import MANIFEST, read_manifest
-from kb.tables import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES, XREF_BYTES, Base
+from kb.tables import Base
 from kb.tables_service import Job
 from model.evaluation.corpus import KINDS
 from model.evaluation.corpus_lines import DocumentRow, MentionRow

@@ -6,7 +6,8 @@ import gzip
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from kb.records import EntityRecord
 
 PROJECT = Path(__file__).parents[2]
 NAMESAKE = Path(sys.executable).with_name("namesake")
+PATIENCE = 60.0
 TABLES = ("entity", "alias", "entity_type", "relation", "xref", "type", "predicate", "source", "revision", "change")
 
 
@@ -44,6 +46,29 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the objects of a JSON Lines file; .gz is unpacked."""
     data = path.read_bytes()
     return [orjson.loads(line) for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()]
+
+
+def people(count: int) -> list[dict[str, Any]]:
+    """Return entities with all that hangs on them; some of their relations wait for entities that never come."""
+    return [
+        entity(
+            f"e{number:06}",
+            f"Person {number}",
+            aliases=[{"text": f"P{number}", "count": number}],
+            types=["human"],
+            relations=[{"predicate": "knows", "object": f"e{number + 1:06}"}],
+            xrefs={"wikidata": f"Q{number}"},
+        )
+        for number in range(count)
+    ]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Return as soon as the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.005)
 
 
 @dataclass(frozen=True)
@@ -115,3 +140,25 @@ class Kb:
         command = [str(NAMESAKE), *map(str, arguments)]
         where = {"cwd": self.folder, "env": self.environment(), "timeout": 120}
         return subprocess.run(command, capture_output=True, check=False, **(where | how))
+
+
+def contents(kb: Kb) -> dict[str, Any]:
+    """Return all that an import leaves behind, without numbers that depend on when it ran."""
+    revisions = kb.sql("SELECT entity_id, kind, before, after FROM revision WHERE namespace = :namespace ORDER BY id")
+    changes = kb.sql("SELECT kind, entity_id, item_id FROM change WHERE namespace = :namespace ORDER BY version")
+    versions = kb.sql("SELECT id, version FROM entity WHERE namespace = :namespace ORDER BY id")
+    return {
+        "records": kb.records(),
+        "sizes": kb.sizes(),
+        "revisions": sorted(map(str, revisions)),
+        "changes": sorted(map(str, changes)),
+        "versions": versions,
+    }
+
+
+def written_lines(kb: Kb) -> int:
+    """Return how many lines the newest import of this knowledge base has committed."""
+    rows = kb.sql(
+        "SELECT (progress->>'line')::int FROM job WHERE namespace = :namespace AND progress ? 'line' ORDER BY id DESC"
+    )
+    return int(rows[0][0]) if rows else 0

@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 from kb.exporters.jsonl import export_jsonl
 from kb.exporters.lines import entity_json
 from kb.importers.report import Counts
+from kb.limits import LARGEST_COUNT
 from kb.starter import files
-from kb.tables import LARGEST_COUNT
 
 TYPES = [{"id": "city", "label": "City", "parent": "place"}, {"id": "place", "label": "Place", "parent": None}]
 PREDICATES = [{"id": "P1", "label": "near"}, {"id": "p2", "label": "part of"}]

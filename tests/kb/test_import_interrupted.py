@@ -5,53 +5,21 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kb_files import NAMESAKE, Kb, entity, read_lines
+from kb_files import NAMESAKE, PATIENCE, Kb, contents, entity, people, read_lines, until, written_lines
 from sqlalchemy import text
 
 from kb.importers.report import Counts, ImportFailed, ImportReport, Progress
 
-PATIENCE = 60.0
-
 
 class StoppedError(Exception):
     """The test has seen enough of this import."""
-
-
-def people(count: int) -> list[dict[str, Any]]:
-    """Return entities with all that hangs on them; some of their relations wait for entities that never come."""
-    return [
-        entity(
-            f"e{number:06}",
-            f"Person {number}",
-            aliases=[{"text": f"P{number}", "count": number}],
-            types=["human"],
-            relations=[{"predicate": "knows", "object": f"e{number + 1:06}"}],
-            xrefs={"wikidata": f"Q{number}"},
-        )
-        for number in range(count)
-    ]
-
-
-def contents(kb: Kb) -> dict[str, Any]:
-    """Return all that an import leaves behind, without numbers that depend on when it ran."""
-    revisions = kb.sql("SELECT entity_id, kind, before, after FROM revision WHERE namespace = :namespace ORDER BY id")
-    changes = kb.sql("SELECT kind, entity_id, item_id FROM change WHERE namespace = :namespace ORDER BY version")
-    versions = kb.sql("SELECT id, version FROM entity WHERE namespace = :namespace ORDER BY id")
-    return {
-        "records": kb.records(),
-        "sizes": kb.sizes(),
-        "revisions": sorted(map(str, revisions)),
-        "changes": sorted(map(str, changes)),
-        "versions": versions,
-    }
 
 
 def undisturbed(kb: Kb, path: Path, **how: Any) -> tuple[dict[str, Any], ImportReport]:
@@ -70,22 +38,6 @@ def interrupt(kb: Kb, path: Path, after: int, **how: Any) -> None:
 
     with pytest.raises(StoppedError):
         kb.load(path, progress=stop, **how)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Return as soon as the condition holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.005)
-
-
-def written_lines(kb: Kb) -> int:
-    """Return how many lines the newest import of this knowledge base has committed."""
-    rows = kb.sql(
-        "SELECT (progress->>'line')::int FROM job WHERE namespace = :namespace AND progress ? 'line' ORDER BY id DESC"
-    )
-    return int(rows[0][0]) if rows else 0
 
 
 def waiting(kb: Kb) -> list[int]:

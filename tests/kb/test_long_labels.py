@@ -1,7 +1,7 @@
 import pytest
 
 from kb.importers.checks import Rejected, entity_record
-from kb.tables import ALIAS_BYTES
+from kb.limits import ALIAS_BYTES
 
 
 def test_a_label_that_is_too_long_for_an_alias_is_rejected() -> None:

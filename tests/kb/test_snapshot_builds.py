@@ -20,9 +20,9 @@ from snapshots import CITIES, Builder, source_of
 from kb.candidates import SnapshotSearch
 from kb.index import SnapshotFolders, build_snapshot
 from kb.index.build import EmptyKbError
+from kb.limits import LARGEST_COUNT
 from kb.records import AliasRecord, EntityRecord
 from kb.snapshot import open_snapshot
-from kb.tables import LARGEST_COUNT
 from model.encoder import Encoder
 
 PATIENCE = 60.0
