@@ -109,7 +109,8 @@ def fit(
     _check_use(kept, held_out, exhaustive)
     ranking = _fit_ranking(kept)
     calibration, accuracy, error = _calibrate(held_out, ranking)
-    cue_weights = fit_detection(linker, exhaustive, [d for d in training if d.source in counted][:MOST_PARTIAL])
+    partial = sorted((d for d in training if d.source in counted), key=lambda d: stable_hash(seed, "partial", d.id))
+    cue_weights = fit_detection(linker, exhaustive, partial[:MOST_PARTIAL])
     weights: dict[str, object] = {
         "version": version,
         "candidate": _named(CANDIDATE_FEATURES, ranking[: len(CANDIDATE_FEATURES)]),
