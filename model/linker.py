@@ -138,8 +138,7 @@ class Linker:
         if options.types:
             kept = self.store.has_type(table.ordinal, self.store.type_rows(sorted(options.types)))
             # What means an entity of another type means none of those that were asked for.
-            others = np.bincount(table.mention, probability * ~kept, minlength=table.mentions)
-            nil = np.minimum(nil + others, 1.0)
+            nil = np.maximum(1 - np.bincount(table.mention, probability * kept, minlength=table.mentions), 0)
         ranked = np.lexsort((-scores.raw, table.mention))
         bounds = np.searchsorted(table.mention, np.arange(table.mentions + 1))
         for index in range(table.mentions):

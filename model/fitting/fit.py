@@ -142,7 +142,7 @@ def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive:
         if not any((example.gold >= 0).any() for example in part):
             raise FitError(
                 f"no mention that could be {name} names an entity of the knowledge base among its candidates",
-                f"give more documents of this knowledge base, of many pages (one in {1 / HELD_OUT:.0f} is held out)",
+                f"give documents of this knowledge base, of enough pages (one in {1 / HELD_OUT:.0f} is held out)",
             )
     if not any(document.mentions for document in exhaustive):
         raise FitError(
