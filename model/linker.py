@@ -14,11 +14,11 @@ import numpy as np
 from model import features, mentions, windows
 from model.candidates import CandidateGenerator, CandidateTable, found_by
 from model.encoder import Encoder
-from model.mention_vectors import mention_vectors
+from model.mention_vectors import MentionVectors, mention_vectors
 from model.mentions import Spans
 from model.protocols import CandidateSource, EntityStore, FloatArray
 from model.scorer import Scorer, Scores, probabilities
-from model.shared_words import document_words
+from model.shared_words import DocumentWords, document_words
 from model.types import Candidate, Document, Link, LinkedDocument, LinkOptions
 
 DEFAULT_OPTIONS = LinkOptions()
@@ -27,8 +27,17 @@ LIKELY = 0.05  # spans less likely than this to be mentions are not looked at fu
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """What a document says of its mentions: their words, their vectors, the words around them."""
+
+    surfaces: list[str]
+    vectors: MentionVectors
+    words: DocumentWords
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document up to its features; what training and answering share."""
+    """A document up to its features."""
 
     document: Document
     spans: Spans
@@ -103,15 +112,19 @@ class Linker:
         weights = np.where(likely, scores * (spans.ends - spans.starts), 0.0).astype(np.float32)
         return spans.take(mentions.best_disjoint(spans, weights))
 
+    def context(self, text: str, encoded: windows.EncodedText, spans: Spans) -> Context:
+        """Gather what a text says of spans (in text order); training and answering share it."""
+        starts, ends = spans.starts.tolist(), spans.ends.tolist()
+        surfaces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+        vectors = mention_vectors(encoded, starts, ends)
+        return Context(surfaces, vectors, document_words(text, encoded, vectors.window_of, starts, ends, self.store))
+
     def prepare(self, document: Document, encoded: windows.EncodedText, spans: Spans) -> Prepared:
         """Generate candidates for spans (in text order) and compute their features."""
-        surfaces = [document.text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)]
-        starts, ends = spans.starts.tolist(), spans.ends.tolist()
-        vectors = mention_vectors(encoded, starts, ends)
-        words = document_words(document.text, encoded, vectors.window_of, starts, ends, self.store)
-        table = self.generator.generate(surfaces, spans.rows, vectors.queries())
-        computed = features.compute(surfaces, words, table, vectors, self.store)
-        return Prepared(document, spans, surfaces, table, computed)
+        context = self.context(document.text, encoded, spans)
+        table = self.generator.generate(context.surfaces, spans.rows, context.vectors.queries())
+        computed = features.compute(context.surfaces, context.words, table, context.vectors, self.store)
+        return Prepared(document, spans, context.surfaces, table, computed)
 
     def _link_one(
         self, document: Document, encoded: windows.EncodedText | None, options: LinkOptions

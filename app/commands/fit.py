@@ -92,7 +92,7 @@ def fit(
             report = fit_weights(linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress)
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
-    save(report.weights, out or WEIGHTS)
+    save(report.weights, weights_file)
     typer.echo(report.summary())
 
 

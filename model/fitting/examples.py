@@ -12,9 +12,7 @@ from model.candidates import CandidateTable
 from model.evaluation.corpus import LabelledDocument
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker, given_spans
-from model.mention_vectors import mention_vectors
 from model.protocols import IntArray
-from model.shared_words import document_words
 from model.types import Document, Span
 
 NIL_SHARE = 0.2  # of mentions whose right candidate is hidden, so that NIL is learned
@@ -47,15 +45,13 @@ def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageC
         spans, order = given_spans(document)
         named = [linker.store.ordinal(mention.entity) for mention in labelled.mentions if mention.entity]
         gold = np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
-        surfaces = [document.text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)]
-        starts, ends = spans.starts.tolist(), spans.ends.tolist()
-        vectors = mention_vectors(encoded, starts, ends)
-        words = document_words(document.text, encoded, vectors.window_of, starts, ends, linker.store)
+        context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
-        table = linker.generator.generate(surfaces, spans.rows, vectors.queries(), without)
+        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.queries(), without)
         hidden = random.random(len(gold)) < NIL_SHARE
         table = _hide(table, np.where(hidden, gold, -1))
-        values = features.compute(surfaces, words, table, vectors, linker.store, without.popularity(table.ordinal))
+        popularity = without.popularity(table.ordinal)
+        values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
         yield Example(labelled.id, table, values, _positions(table, gold))
 
 
