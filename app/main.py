@@ -39,8 +39,10 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
         app.state.probe = ReadinessProbe(runtime)
         app.state.access = Access(settings)
         async with runtime.running():
-            yield
-            await app.state.access.close()
+            try:
+                yield
+            finally:
+                await app.state.access.close()
 
     app = FastAPI(
         title="Namesake",

@@ -114,7 +114,8 @@ class Settings(BaseSettings):
     )
     rate_limit_loopback: bool = Field(
         default=False,
-        description="Whether the limit also holds for requests that `loopback` above means.",
+        description="Whether the limit also holds for requests from this machine, as `NAMESAKE_READ_WITHOUT_KEY` means "
+        "them.",
     )
     encoder: str = Field(
         default="package",
