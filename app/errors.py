@@ -23,19 +23,25 @@ from starlette.responses import Response
 
 from app.schemas.problem import PROBLEM_TYPE, FieldProblem
 from app.validation import field_problem
+from kb.keys import hide_keys
 
 log = structlog.get_logger(__name__)
 
 TITLES: dict[str, tuple[int, str]] = {
     "invalid-json": (400, "The body is not JSON"),
     "bad-request": (400, "The request cannot be understood"),
+    "key-needed": (401, "A key is needed that is good"),
+    "forbidden": (403, "This key may not do that"),
     "not-found": (404, "There is nothing at this address"),
     "entity-not-found": (404, "The knowledge base has no such entity"),
+    "key-not-found": (404, "There is no such key"),
     "method-not-allowed": (405, "This address does not answer this method"),
     "body-incomplete": (408, "The body did not arrive"),
+    "key-revoked": (409, "The key is revoked for good"),
     "body-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body is of a type that is not understood here"),
     "invalid-request": (422, "The request has fields that cannot be used"),
+    "too-many-requests": (429, "The limit of requests is reached"),
     "internal-error": (500, "Something went wrong inside the service"),
     "not-ready": (503, "The service cannot answer yet"),
     "overloaded": (503, "Too many requests are waiting"),
@@ -90,8 +96,8 @@ def internal_error(error: Exception, request_id: str) -> Response:
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Return text that can be encoded: lone surrogates, which a bad request may hold, become escapes."""
-    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return text that can be encoded and shown: lone surrogates become escapes, and keys are cut off."""
+    clean = hide_keys(text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
@@ -139,9 +145,9 @@ def _from_framework(request: Request, error: HTTPException) -> ProblemError:
             "not-found", [FieldProblem(field="path", detail=f"{path} is no address of this API", remedy="see /docs")]
         )
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = _allowed_methods(request) or (error.headers or {}).get("Allow", "another method")
         field = FieldProblem(field="method", detail=f"{path} does not answer {request.method}", remedy=f"use {allowed}")
-        return ProblemError("method-not-allowed", [field], headers=error.headers)
+        return ProblemError("method-not-allowed", [field], headers={"Allow": allowed})
     if error.status_code == 400:
         remedy = "send one JSON object, encoded as UTF-8, and not nested more than a few levels deep"
         return ProblemError(
@@ -151,6 +157,12 @@ def _from_framework(request: Request, error: HTTPException) -> ProblemError:
     return ProblemError(
         kind, [FieldProblem(field="request", detail=str(error.detail), remedy="see /docs")], headers=error.headers
     )
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return all methods of the path; the framework names those of the first endpoint there, and no others."""
+    template = getattr(request.scope.get("route"), "path_format", "")
+    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(template, ())))
 
 
 def _from_validation(error: RequestValidationError, field_names: Sequence[str]) -> ProblemError:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 from app.settings import Settings
+from kb.keys import hide_keys
 
 
 def configure_logging(settings: Settings) -> None:
@@ -36,7 +38,8 @@ def configure_logging(settings: Settings) -> None:
         plain = structlog.dev.plain_traceback
         renderers = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers]
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers, _without_keys],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -50,3 +53,8 @@ def configure_logging(settings: Settings) -> None:
     logging.getLogger("uvicorn.access").disabled = True
     for talkative in ("alembic", "faiss", "transformers"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
+def _without_keys(_logger: Any, _method: str, line: Any) -> str:
+    """Cut keys off in the finished line: one may be in a path, in a message of another library, in a traceback."""
+    return hide_keys(line if isinstance(line, str) else line.decode())

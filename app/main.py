@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import errors, openapi
+from app.access.guard import Access
 from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
 from app.readiness import ReadinessProbe
-from app.routes import annotate, entities, pages, system
+from app.routes import annotate, entities, keys, pages, system
 from app.runtime import Opener, Runtime, open_and_build
 from app.schemas.fields import field_names
+from app.schemas.keys import NewKey
 from app.schemas.requests import AnnotateMany, AnnotateOne, Mention
 from app.settings import Settings, load_settings
 from app.version import installed_version
@@ -35,8 +37,12 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
         runtime = Runtime(settings, metrics, opener)
         app.state.runtime = runtime
         app.state.probe = ReadinessProbe(runtime)
+        app.state.access = Access(settings)
         async with runtime.running():
-            yield
+            try:
+                yield
+            finally:
+                await app.state.access.close()
 
     app = FastAPI(
         title="Namesake",
@@ -45,11 +51,11 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, field_names(AnnotateOne, AnnotateMany, Mention))
+    errors.install(app, field_names(AnnotateOne, AnnotateMany, Mention, NewKey))
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    for module in (annotate, entities, system, pages):
+    for module in (annotate, entities, keys, system, pages):
         app.include_router(module.router)
     app.mount(pages.ASSETS, pages.swagger_assets())
     openapi.install(app, settings)

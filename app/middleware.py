@@ -11,9 +11,11 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.callers import CALLER, Caller
 from app.errors import ProblemError, internal_error, problem_response
 from app.metrics import Metrics
 from app.schemas.problem import FieldProblem
+from kb.keys import hide_keys
 
 log = structlog.get_logger("namesake.access")
 
@@ -35,7 +37,8 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        plain = REQUEST_ID.fullmatch(given) and hide_keys(given) == given
+        request_id = given if plain else uuid.uuid4().hex
         scope["namesake.request_id"] = request_id
         status = 0
         began = time.perf_counter()
@@ -63,6 +66,8 @@ class RequestContext:
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(method, route).observe(seconds)
         write = log.debug if scope["path"] in QUIET and status < 400 else log.info
+        caller: Caller | None = scope.get(CALLER)
+        named = {"key": caller.key.label} if caller is not None and caller.key is not None else {}
         write(
             "request",
             request_id=request_id,
@@ -71,6 +76,7 @@ class RequestContext:
             status=status,
             milliseconds=round(seconds * 1000, 1),
             client=(scope.get("client") or ("-",))[0],
+            **named,
         )
 
 

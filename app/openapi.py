@@ -10,6 +10,9 @@ from fastapi.openapi.utils import get_openapi
 from app.schemas.problem import FieldProblem, Problem
 from app.settings import Settings
 
+KEY_SCHEME = "key"
+KEY_DESCRIPTION = """A key that `namesake keys create` made. Reading from the machine that serves needs none, unless a
+setting says otherwise; writing always does."""
 DESCRIPTION = """Which of the entities that share this name does the text mean?
 
 Text goes in; mentions come out, each linked to an entity of the knowledge base or to NIL, with a calibrated
@@ -39,6 +42,9 @@ def _completed(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     # FastAPI adds its own validation error to every operation with parameters; ours replaces it.
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
+    document["components"]["securitySchemes"] = {
+        KEY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "nsk_…", "description": KEY_DESCRIPTION}
+    }
     for schema in schemas.values():
         _limit(schema.get("properties", {}), settings)
     return document

@@ -11,6 +11,18 @@ Responses = dict[int | str, dict[str, Any]]
 
 ERRORS: dict[int, tuple[str, str, str, str]] = {
     400: ("invalid-json", "body", "not JSON: Expecting ',' delimiter (character 17)", "send one JSON object"),
+    401: (
+        "key-needed",
+        "Authorization",
+        "there is no key",
+        "send Authorization: Bearer KEY; `namesake keys create` on the server makes one",
+    ),
+    403: (
+        "forbidden",
+        "Authorization",
+        "key 3/loader is a reader, and this needs an admin",
+        "use the key of an admin; `namesake keys create --role admin` on the server makes one",
+    ),
     404: ("entity-not-found", "id", "there is no entity Q0", "search for it: GET /v1/entities?q="),
     408: (
         "body-incomplete",
@@ -36,6 +48,12 @@ ERRORS: dict[int, tuple[str, str, str, str]] = {
         "40 is outside the text, which has 32 code points",
         "send an offset from 0 to 32, or set offset_unit to the unit that you count in",
     ),
+    429: (
+        "too-many-requests",
+        "request",
+        "key 3/loader may send 100 requests a second, and 200 at once",
+        "wait for as many seconds as Retry-After says, and send several texts in one request",
+    ),
     500: (
         "internal-error",
         "service",
@@ -53,18 +71,19 @@ ERRORS: dict[int, tuple[str, str, str, str]] = {
 
 def problems(*statuses: int) -> Responses:
     """Return OpenAPI responses for these error statuses, each with an example."""
-    return {status: _problem(status) for status in statuses}
+    return {status: problem(*ERRORS[status]) for status in statuses}
 
 
-def _problem(status: int) -> dict[str, Any]:
-    kind, field, detail, remedy = ERRORS[status]
+def problem(kind: str, field: str, detail: str, remedy: str) -> dict[str, Any]:
+    """Return the OpenAPI response for one kind of problem, with an example."""
+    status, title = TITLES[kind]
     example = {
         "type": f"urn:namesake:problem:{kind}",
-        "title": TITLES[kind][1],
+        "title": title,
         "status": status,
         "detail": f"{field}: {detail}",
         "instance": "0b7ff2c1d5e14f6c8c9e6a1b5c1f3a52",
         "errors": [{"field": field, "detail": detail, "remedy": remedy}],
     }
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": TITLES[kind][1], "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
+    return {"description": title, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ FOR_TESTS = ("NAMESAKE_TEST_", "NAMESAKE_BENCH_")  # read by tests and benchmark
 
 EncoderBackend = Literal["auto", "onnx-int8", "onnx-fp32", "torch"]
 LogFormat = Literal["console", "json"]
+KeylessReading = Literal["loopback", "always", "never"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -42,6 +44,15 @@ def _postgres_url(url: str | None) -> str | None:
     if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         raise ValueError("Input should be a Postgres URL such as postgresql://user:password@host:5432/namesake")
     return url
+
+
+def _addresses(value: str) -> str:
+    for item in value.split(","):
+        try:
+            ipaddress.ip_network(item.strip())
+        except ValueError:
+            raise ValueError("Input should be addresses or networks such as 127.0.0.1,10.0.0.0/8") from None
+    return value
 
 
 class Settings(BaseSettings):
@@ -71,6 +82,41 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8000, ge=1, le=65535, description="TCP port to listen on.")
     workers: int = Field(default=1, ge=1, le=256, description="Server processes; each holds its own model in memory.")
+    published_host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="In a container: the address of the machine that the port is published on. Without it, "
+        "`NAMESAKE_HOST` is the address that others reach.",
+    )
+    read_without_key: KeylessReading = Field(
+        default="loopback",
+        description="Who may read and link without a key: `loopback` (requests from this machine, as long as the "
+        "service is reached on loopback addresses alone and through no proxy), `always` (everybody), `never` (nobody).",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_addresses)] = Field(
+        default="127.0.0.1,::1",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` says who the client is, with commas "
+        "between them.",
+    )
+    rate_limit: float = Field(
+        default=100.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="Requests a second that each key, and each address without a key, may send in the long run; 0 for "
+        "no limit.",
+    )
+    rate_burst: int = Field(
+        default=200,
+        ge=1,
+        le=1_000_000,
+        description="Requests that each of them may send at once, after a while without any.",
+    )
+    rate_limit_loopback: bool = Field(
+        default=False,
+        description="Whether the limit also holds for requests from this machine, as `NAMESAKE_READ_WITHOUT_KEY` means "
+        "them.",
+    )
     encoder: str = Field(
         default="package",
         min_length=1,

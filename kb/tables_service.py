@@ -1,11 +1,10 @@
-"""The tables of the service around the knowledge base: keys, long work, proposals."""
+"""The tables of the service around the knowledge base: keys, rate limits, long work, proposals."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kb.tables import Base, Id, Json, count_column, now_column, row_number
@@ -15,16 +14,34 @@ class ApiKey(Base):
     """A key for the REST API, stored as its hash. Without a namespace it is good for all."""
 
     __tablename__ = "api_key"
+    __table_args__ = (CheckConstraint("role IN ('reader', 'annotator', 'curator', 'admin')", name="role"),)
 
     id: Mapped[int] = row_number()
     namespace: Mapped[str | None] = mapped_column(Id, ForeignKey("namespace.name", ondelete="CASCADE"))
     name: Mapped[str]
     key_hash: Mapped[bytes] = mapped_column(unique=True)
-    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     created_at: Mapped[datetime] = now_column()
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    role: Mapped[str]
+    rotated_at: Mapped[datetime | None]
+    created_by: Mapped[str | None]
+
+
+class RateBucket(Base):
+    """How many requests a key or an address may still send; `granted` is what the last one to ask got.
+
+    Not written to the log of the database: after a crash all buckets are full, which does no harm.
+    """
+
+    __tablename__ = "rate_bucket"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    name: Mapped[str] = mapped_column(Id, primary_key=True)
+    tokens: Mapped[float] = mapped_column(Double)
+    granted: Mapped[int]
+    refilled_at: Mapped[datetime]
 
 
 class Job(Base):

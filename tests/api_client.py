@@ -34,9 +34,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+# A program of this machine, as the service sees it.
+LOCAL: dict[str, Any] = {"client": ("127.0.0.1", 50000), "base_url": "http://127.0.0.1"}
+
+
 @contextmanager
 def serving(service: Service, **options: Any) -> Iterator[TestClient]:
     """Serve a service that is open already, in this process, with its own settings."""
-    with TestClient(create_app(service.settings, lambda _: nullcontext(service)), **options) as client:
-        wait_for(lambda: client.get("/v1/version").status_code == 200)
+    with TestClient(create_app(service.settings, lambda _: nullcontext(service)), **(LOCAL | options)) as client:
+        wait_for(lambda: "namesake_ready 1.0" in client.get("/metrics").text)
         yield client

@@ -116,6 +116,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=[item.strip() for item in settings.trusted_proxies.split(",")],
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=60,  # loading the model can keep a process busy for a while
     )

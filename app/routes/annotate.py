@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-import email.message
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Body, Depends, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Body, Depends, Response
 
+from app.access.guard import READING
 from app.answers import build_answer, check_types
 from app.documents import read_batch
-from app.errors import ProblemError
 from app.examples import ANNOTATE, DISAMBIGUATE, LINK_ANSWERS
 from app.metrics import Metrics
 from app.responses import problems
+from app.routing import ApiRoute
 from app.runtime import Runtime, get_runtime, get_service
 from app.schemas.answers import ManyAnswer, OneAnswer
-from app.schemas.problem import FieldProblem
 from app.schemas.requests import AnnotateRequest, DisambiguateRequest, LinkRequest
 from app.service import Service
 from model.types import LinkedDocument
 
-
-def require_json(request: Request) -> None:
-    """Refuse a body that is not JSON in UTF-8, by what its headers say.
-
-    Raises:
-        ProblemError: another content type, charset or content encoding.
-    """
-    header = email.message.Message()
-    header["content-type"] = request.headers.get("content-type", "")
-    given = header["content-type"]
-    json = header.get_content_maintype() == "application" and header.get_content_subtype().split("+")[-1] == "json"
-    if not given or not json:
-        what = f"{given} is not understood here" if given else "there is none"
-        _refuse("Content-Type", what, "send JSON with Content-Type: application/json")
-    charset = header.get_content_charset("utf-8")
-    if charset not in {"utf-8", "utf8", "us-ascii"}:
-        _refuse("Content-Type", f"charset {charset} is not understood here", "send the body encoded as UTF-8")
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        _refuse("Content-Encoding", f"{encoding} is not understood here", "send the body without compression")
-
-
-def _refuse(field: str, detail: str, remedy: str) -> None:
-    headers = {"Accept-Post": "application/json"}
-    raise ProblemError(
-        "unsupported-media-type", [FieldProblem(field=field, detail=detail, remedy=remedy)], headers=headers
-    )
-
-
-class JsonRoute(APIRoute):
-    """Looks at the headers before the body is read: compressed or foreign bytes would only look like broken JSON."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        handler = super().get_route_handler()
-
-        async def checked(request: Request) -> Response:
-            require_json(request)
-            return await handler(request)
-
-        return checked
-
-
-router = APIRouter(prefix="/v1", tags=["linking"], route_class=JsonRoute)
+router = APIRouter(prefix="/v1", tags=["linking"], route_class=ApiRoute, dependencies=[Depends(READING)])
 
 RESPONSES = {
     200: {"description": "The links", "content": {"application/json": {"examples": LINK_ANSWERS}}},

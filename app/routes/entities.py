@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
+from app.access.guard import READING
 from app.errors import ProblemError
 from app.examples import ENTITY, SEARCH
 from app.responses import problems
+from app.routing import ApiRoute
 from app.runtime import get_service
 from app.schemas.entities import Alias, EntityAnswer, Found, FoundPage, Relation
 from app.schemas.fields import EntityId, SearchText
@@ -18,7 +20,7 @@ from app.service import Service
 from kb import queries
 from kb.search import BadCursor, search_entities
 
-router = APIRouter(prefix="/v1", tags=["knowledge base"])
+router = APIRouter(prefix="/v1", tags=["knowledge base"], route_class=ApiRoute, dependencies=[Depends(READING)])
 
 PARAMETERS = ("q", "type", "limit", "cursor")
 NOT_MODIFIED = {"description": "The entity is still the version that `If-None-Match` names"}

@@ -8,15 +8,17 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.access.guard import READING
 from app.examples import KB_VERSION, MODEL_VERSION
 from app.readiness import ReadinessProbe
 from app.responses import Responses, problems
+from app.routing import ApiRoute
 from app.runtime import Runtime, get_runtime, get_service
 from app.schemas.answers import Alive, Readiness, Version
 from app.service import Service
 from app.version import installed_version
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], route_class=ApiRoute)
 
 READY = {
     "status": "ready",
@@ -54,6 +56,7 @@ VERSION = {"version": "0.1.0", "model_version": MODEL_VERSION, "kb_version": KB_
     "/v1/version",
     summary="Versions of the service, the model and the knowledge base",
     response_model=Version,
+    dependencies=[Depends(READING)],
     responses={200: {"content": {"application/json": {"example": VERSION}}}, **problems(500, 503)},
 )
 def version(service: Annotated[Service, Depends(get_service)]) -> Version:

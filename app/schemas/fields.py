@@ -11,7 +11,7 @@ MAX_CANDIDATES = 30
 MAX_TYPES = 100
 
 
-def _no_lone_surrogate(value: object) -> object:
+def no_lone_surrogate(value: object) -> object:
     """Refuse text that no encoding can carry: JSON's escapes can spell half of a surrogate pair."""
     if isinstance(value, str) and not value.isascii():
         try:
@@ -42,14 +42,14 @@ def _no_nul(value: object) -> object:
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 # The limits stand before the validators: only then does pydantic apply them to the string itself and name them so.
-Text = Annotated[str, Field(min_length=1), BeforeValidator(_no_lone_surrogate)]
+Text = Annotated[str, Field(min_length=1), BeforeValidator(no_lone_surrogate)]
 EntityId = Annotated[
-    str, Field(min_length=1, max_length=250), BeforeValidator(_no_nul), BeforeValidator(_no_lone_surrogate)
+    str, Field(min_length=1, max_length=250), BeforeValidator(_no_nul), BeforeValidator(no_lone_surrogate)
 ]
 SearchText = Annotated[
-    str, Field(min_length=1, max_length=500), BeforeValidator(_no_nul), BeforeValidator(_no_lone_surrogate)
+    str, Field(min_length=1, max_length=500), BeforeValidator(_no_nul), BeforeValidator(no_lone_surrogate)
 ]
-Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE), BeforeValidator(_no_lone_surrogate)]
+Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE), BeforeValidator(no_lone_surrogate)]
 
 
 class RequestModel(BaseModel):

@@ -2,13 +2,15 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 FAIL = """
 import structlog
 from app.logs import configure_logging
 from app.settings import Settings
 
 def link(text):
-    raise RuntimeError("broken")
+    raise RuntimeError("broken by nsk_0123456789abcdefghij")
 
 configure_logging(Settings(log_format="{log_format}"))
 try:
@@ -35,3 +37,10 @@ def test_a_traceback_in_the_json_log_says_where_and_not_with_which_values() -> N
 def test_a_traceback_on_the_console_has_no_values_either() -> None:
     assert "locals" not in _log("console")
     assert "RuntimeError: broken" in _log("console")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_key_in_a_message_is_cut_off(log_format: str) -> None:
+    logged = _log(log_format)
+    assert "broken by nsk_" in logged
+    assert "0123456789" not in logged

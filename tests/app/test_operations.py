@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from api_client import serving, wait_for
+from api_client import LOCAL, serving, wait_for
 from sqlalchemy import create_engine
 from starlette.testclient import TestClient
 
@@ -62,7 +62,7 @@ def test_health_answers_while_the_service_is_still_opening(service: Service) -> 
         release.wait(5)
         yield service
 
-    with TestClient(create_app(service.settings, slow)) as client:
+    with TestClient(create_app(service.settings, slow), **LOCAL) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
         readiness = client.get("/readyz")
         assert (readiness.status_code, readiness.json()["checks"][0]["status"]) == (503, "unknown")
@@ -86,7 +86,7 @@ def test_a_service_that_cannot_be_opened_says_which_part_fails(settings: Setting
     def broken(_: Settings) -> Any:
         raise error
 
-    with TestClient(create_app(settings, broken)) as client:
+    with TestClient(create_app(settings, broken), **LOCAL) as client:
         wait_for(lambda: client.get("/readyz").json()["checks"][-1]["detail"] != "not tried yet" or part != "link")
         wait_for(lambda: any(check["status"] == "fail" for check in client.get("/readyz").json()["checks"]))
         checks = client.get("/readyz").json()["checks"]
@@ -108,7 +108,7 @@ def test_opening_is_tried_again(service: Service, monkeypatch: pytest.MonkeyPatc
             raise SnapshotError("not yet")
         yield service
 
-    with TestClient(create_app(service.settings, third_time)) as client:
+    with TestClient(create_app(service.settings, third_time), **LOCAL) as client:
         wait_for(lambda: client.get("/readyz").status_code == 200)
     assert len(attempts) == 3
 

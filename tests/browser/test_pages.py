@@ -89,6 +89,28 @@ def test_the_start_page_tells_what_is_wrong(running_service: RunningService, bro
     assert all("422" in complaint for complaint in complaints(browser))
 
 
+def test_the_start_page_asks_for_a_key_where_one_is_needed(
+    running_service: RunningService, browser: Chrome, tmp_path: Path
+) -> None:
+    command = [NAMESAKE, "keys", "create", "--role", "reader"]
+    made = subprocess.run(command, env=running_service.env, capture_output=True, text=True, check=True)
+    browser.execute_cdp_cmd("Network.enable", {})
+    # As if it came through a proxy, so that it is none of this machine's requests.
+    browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"X-Forwarded-Proto": "http"}})
+    try:
+        browser.get(f"{running_service.base_url}/")
+        assert not browser.find_element(By.ID, "key").is_displayed()
+        browser.find_element(By.TAG_NAME, "button").click()
+        assert "there is no key" in wait_for(browser, ".error", "Authorization").text
+        wait_for(browser, "#key").send_keys(made.stdout.splitlines()[-1])
+        screenshot(browser, tmp_path, "key")
+        browser.find_element(By.TAG_NAME, "button").click()
+        wait_for(browser, "mark", "Lincoln")
+    finally:
+        browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+    assert all("401" in complaint for complaint in complaints(browser))
+
+
 def test_the_evaluation_report_renders(running_service: RunningService, browser: Chrome, tmp_path: Path) -> None:
     benchmark = tmp_path / "sentences.jsonl"
     benchmark.write_text("".join(map(labelled, SAME_NAME.read_text(encoding="utf-8").splitlines()[:60])))

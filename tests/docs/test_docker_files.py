@@ -15,6 +15,7 @@ import yaml
 from docs_pages import ROOT
 from test_docs_commands import LEAVES
 
+from app.access.callers import is_loopback
 from app.commands.serve import GRACE_SECONDS
 from app.settings import Settings
 
@@ -156,4 +157,8 @@ def test_compose_listens_on_this_machine_alone_unless_told_otherwise_and_stops_i
     (published,) = service["ports"]
     assert filled(published) == f"127.0.0.1:{port}:{port}"
     assert filled(published, NAMESAKE_HOST="0.0.0.0", NAMESAKE_PORT="80") == f"0.0.0.0:80:{port}"  # noqa: S104
+    for given, local in (({}, True), ({"NAMESAKE_HOST": "0.0.0.0"}, False)):  # noqa: S104
+        told = filled(service["environment"]["NAMESAKE_PUBLISHED_HOST"], **given)
+        assert filled(published, **given).startswith(f"{told}:")
+        assert is_loopback(told) is local
     assert int(service["stop_grace_period"].removesuffix("s")) > GRACE_SECONDS

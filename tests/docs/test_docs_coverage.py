@@ -11,7 +11,7 @@ from docs_pages import ROOT
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
-from app.schemas import answers, entities, problem, requests
+from app.schemas import answers, entities, keys, problem, requests
 from app.schemas import fields as limits
 from app.settings import Settings
 from kb.importers import checks
@@ -91,6 +91,10 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (entities.EntityAnswer, "Show an entity"),
         (entities.Alias, "Show an entity"),
         (entities.Relation, "Show an entity"),
+        (keys.NewKey, "Keys"),
+        (keys.Renewal, "Keys"),
+        (keys.IssuedKey, "Keys"),
+        (keys.KeyList, "Keys"),
         (answers.Version, "Versions"),
         (answers.Readiness, "Health"),
         (answers.Check, "Health"),
@@ -109,6 +113,8 @@ def test_the_limits_of_the_api_are_those_that_hold() -> None:
     for name in ("max_text_chars", "max_texts", "max_mentions"):
         row = next(line for line in said.splitlines() if f"NAMESAKE_{name.upper()}" in line)
         assert str(Settings.model_fields[name].default) in row.replace(",", "")
+    rate, burst = (Settings.model_fields[name].default for name in ("rate_limit", "rate_burst"))
+    assert f"| {rate:g} a second, {burst} at once |" in said
     assert Settings.model_fields["max_body_bytes"].default == 16 * 2**20
     assert f"| candidates listed for a mention | {limits.MAX_CANDIDATES} |" in said
     assert f"| types in a request | {limits.MAX_TYPES} |" in said

@@ -25,11 +25,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(home: Path, log: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx2.Client]]:
+def server(
+    home: Path, log: Path, *options: str, **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx2.Client]]:
     """Run a server until it is ready; whatever happens, it does not outlive the block."""
     port = free_port()
     env = {key: value for key, value in os.environ.items() if not key.startswith("NAMESAKE_")}
-    env |= {"NAMESAKE_HOME": str(home), "NAMESAKE_LOG_FORMAT": "json", "NAMESAKE_MAX_BODY_BYTES": "1000000"}
+    env |= {"NAMESAKE_HOME": str(home), "NAMESAKE_LOG_FORMAT": "json", "NAMESAKE_MAX_BODY_BYTES": "1000000"} | settings
     with log.open("wb") as file:
         command = [NAMESAKE, "serve", "--port", str(port), *options]
         process = subprocess.Popen(command, env=env, stdout=file, stderr=file, start_new_session=True)
