@@ -13,8 +13,9 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
 from app.readiness import ReadinessProbe
-from app.routes import annotate, entities, keys, pages, system
+from app.routes import annotate, edits, entities, history, keys, pages, system
 from app.runtime import Opener, Runtime, open_and_build
+from app.schemas.edits import NewEntity, UndoingSince
 from app.schemas.fields import field_names
 from app.schemas.keys import NewKey
 from app.schemas.requests import AnnotateMany, AnnotateOne, Mention
@@ -51,11 +52,11 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, field_names(AnnotateOne, AnnotateMany, Mention, NewKey))
+    errors.install(app, field_names(AnnotateOne, AnnotateMany, Mention, NewKey, NewEntity, UndoingSince))
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    for module in (annotate, entities, keys, system, pages):
+    for module in (annotate, edits, entities, history, keys, system, pages):
         app.include_router(module.router)
     app.mount(pages.ASSETS, pages.swagger_assets())
     openapi.install(app, settings)

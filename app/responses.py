@@ -30,6 +30,12 @@ ERRORS: dict[int, tuple[str, str, str, str]] = {
         "17 bytes have arrived, and no more for 30 seconds",
         "send the whole body, and its length in bytes (not characters) as Content-Length",
     ),
+    412: (
+        "version-changed",
+        "If-Match",
+        'the edit starts from another version of Lincoln,_Nebraska than the current one, "2"',
+        'GET the entity, look at what changed, and send the edit again with If-Match: "2"',
+    ),
     413: (
         "body-too-large",
         "body",
@@ -47,6 +53,12 @@ ERRORS: dict[int, tuple[str, str, str, str]] = {
         "mentions.0.end",
         "40 is outside the text, which has 32 code points",
         "send an offset from 0 to 32, or set offset_unit to the unit that you count in",
+    ),
+    428: (
+        "version-needed",
+        "If-Match",
+        "the edit must name the version of Lincoln,_Nebraska that it starts from",
+        'send If-Match: "2" if you have seen that version, which is the current one',
     ),
     429: (
         "too-many-requests",

@@ -23,7 +23,7 @@ class Relation(BaseModel):
 
     predicate: str = Field(description="Id of the predicate.")
     object: str = Field(description="Id of the entity that the edge leads to.")
-    object_label: str | None = Field(description="Its label; null where the index does not know it.")
+    object_label: str | None = Field(description="Its label; null where there is no such entity yet.")
 
 
 class EntityAnswer(EntityBrief):

@@ -30,7 +30,7 @@ def no_lone_surrogate(value: object) -> object:
     return value
 
 
-def _no_nul(value: object) -> object:
+def no_nul(value: object) -> object:
     """Refuse NUL, which Postgres cannot hold, in anything that is looked up there."""
     if isinstance(value, str) and "\0" in value:
         raise PydanticCustomError(
@@ -44,11 +44,13 @@ LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 # The limits stand before the validators: only then does pydantic apply them to the string itself and name them so.
 Text = Annotated[str, Field(min_length=1), BeforeValidator(no_lone_surrogate)]
 EntityId = Annotated[
-    str, Field(min_length=1, max_length=250), BeforeValidator(_no_nul), BeforeValidator(no_lone_surrogate)
+    str, Field(min_length=1, max_length=250), BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)
 ]
 SearchText = Annotated[
-    str, Field(min_length=1, max_length=500), BeforeValidator(_no_nul), BeforeValidator(no_lone_surrogate)
+    str, Field(min_length=1, max_length=500), BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)
 ]
+Storable = Annotated[str, BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)]
+Comment = Annotated[str, Field(max_length=1000), BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)]
 Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE), BeforeValidator(no_lone_surrogate)]
 
 

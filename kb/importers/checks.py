@@ -58,7 +58,7 @@ def decode(raw: bytes) -> dict[str, Any]:
             None, "the line is no JSON object", 'write one object a line, such as {"id": "Q1", "label": "…"}'
         )
     if suspect:
-        _refuse_unstorable("", data)
+        refuse_unstorable("", data)
     return data
 
 
@@ -247,15 +247,19 @@ def _decode_surrogates(raw: bytes, message: str) -> Any:
         raise Rejected(None, f"the line is no JSON: {message}", remedy) from None
 
 
-def _refuse_unstorable(field: str, value: Any) -> None:
-    """Refuse what Postgres cannot store: the NUL character and halves of surrogate pairs."""
+def refuse_unstorable(field: str, value: Any) -> None:
+    """Refuse what Postgres cannot store: the NUL character and halves of surrogate pairs.
+
+    Raises:
+        Rejected: naming the place, below `field`.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
-            _refuse_unstorable(field, key)
-            _refuse_unstorable(f"{field}.{key}".removeprefix("."), item)
+            refuse_unstorable(field, key)
+            refuse_unstorable(f"{field}.{key}".removeprefix("."), item)
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            _refuse_unstorable(f"{field}[{position}]", item)
+            refuse_unstorable(f"{field}[{position}]", item)
     elif isinstance(value, str):
         if "\x00" in value:
             raise Rejected(field, "it has a NUL character (\\u0000)", "take the character out")

@@ -11,7 +11,7 @@ from docs_pages import ROOT
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
-from app.schemas import answers, entities, keys, problem, requests
+from app.schemas import answers, edits, entities, history, keys, problem, requests
 from app.schemas import fields as limits
 from app.settings import Settings
 from kb.importers import checks
@@ -21,6 +21,7 @@ from kb.records import AliasRecord, RelationRecord
 from kb.snapshot import MANIFEST, read_manifest
 from kb.tables import Base
 from kb.tables_service import Job
+from kb.undoing import MOST_REVISIONS
 from model.evaluation.corpus import KINDS
 from model.evaluation.corpus_lines import DocumentRow, MentionRow
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
@@ -91,6 +92,18 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (entities.EntityAnswer, "Show an entity"),
         (entities.Alias, "Show an entity"),
         (entities.Relation, "Show an entity"),
+        (edits.NewEntity, "Edit entities"),
+        (edits.EntityPatch, "Edit entities"),
+        (edits.NewAlias, "Edit entities"),
+        (edits.NewRelation, "Edit entities"),
+        (edits.UndoingSince, "History"),
+        (history.RevisionPage, "History"),
+        (history.RevisionAnswer, "History"),
+        (history.FieldDifference, "History"),
+        (history.UndoAnswer, "History"),
+        (history.UndoSinceAnswer, "History"),
+        (history.Changes, "Changes"),
+        (history.Change, "Changes"),
         (keys.NewKey, "Keys"),
         (keys.Renewal, "Keys"),
         (keys.IssuedKey, "Keys"),
@@ -117,6 +130,7 @@ def test_the_limits_of_the_api_are_those_that_hold() -> None:
     assert f"| {rate:g} a second, {burst} at once |" in said
     assert Settings.model_fields["max_body_bytes"].default == 16 * 2**20
     assert f"| candidates listed for a mention | {limits.MAX_CANDIDATES} |" in said
+    assert f"| revisions undone at once | {MOST_REVISIONS:,} |" in said
     assert f"| types in a request | {limits.MAX_TYPES} |" in said
 
 

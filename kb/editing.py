@@ -1,0 +1,267 @@
+"""Edits of one entity: created, replaced, patched, deleted, restored.
+
+An edit names the version that it starts from, and is refused (`kb.conflicts`) where the entity has another one by now.
+What it brings is checked as lines of files are. Rows, revision and change are written by `kb.curation`, in the caller's
+transaction, which the caller must roll back when an edit is refused. Nothing here commits.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import orjson
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from kb import curation, history, lookups, queries
+from kb.conflicts import Busy, EntityMissing, IdTaken, NotDeleted, Stale, XrefTaken
+from kb.curation import Edit, Staged, stage
+from kb.importers.checks import ENTITY_FIELDS, Rejected, entity_record, refuse_unstorable
+from kb.importers.lines import LONGEST_LINE
+from kb.records import EntityRecord
+
+PATIENCE = "20s"  # batches of an import hold the lock for a few seconds each
+ID_FIXED = "leave the id out; to rename an entity, create a new one and delete this one"
+
+
+def create_entity(session: Session, namespace: str, data: Mapping[str, Any], edit: Edit) -> int:
+    """Create an entity and return its version.
+
+    Args:
+        session: whose caller commits.
+        namespace: the knowledge base.
+        data: the entity as files hold it.
+        edit: who does it and why.
+
+    Raises:
+        Rejected: a field cannot be used.
+        IdTaken: there is an entity with this id, or a deleted one.
+        XrefTaken: another entity has one of its xrefs.
+        Busy: other edits took too long.
+    """
+    staged = staged_entity(data, ())
+    take_turn(session, namespace)
+    state = lookups.entity_state(session, namespace, staged.id)
+    if state is not None:
+        raise IdTaken(staged.id, state.version, deleted=state.deleted)
+    return _write(session, namespace, staged, None, edit)
+
+
+def replace_entity(
+    session: Session, namespace: str, entity_id: str, data: Mapping[str, Any], base: int | None, edit: Edit
+) -> int:
+    """Put what `data` says in place of all that is known of an entity, and return its version.
+
+    Args:
+        session: whose caller commits.
+        namespace: the knowledge base.
+        entity_id: the entity.
+        data: the entity as files hold it; the id may be left out.
+        base: the version that the edit starts from; None for whichever is there.
+        edit: who does it and why.
+
+    Raises:
+        Rejected, EntityMissing, Stale, XrefTaken, Busy: as the names say.
+    """
+    take_turn(session, namespace)
+    before = _current(session, namespace, entity_id, base)
+    staged = staged_entity(_with_id(data, entity_id), _names(before))
+    return _write(session, namespace, staged, before, edit)
+
+
+def patch_entity(
+    session: Session, namespace: str, entity_id: str, patch: Mapping[str, Any], base: int | None, edit: Edit
+) -> int:
+    """Change some fields of an entity, and return its version.
+
+    Args:
+        session: whose caller commits.
+        namespace: the knowledge base.
+        entity_id: the entity.
+        patch: a merge patch (RFC 7396) of the entity as files hold it; lists are replaced as a whole.
+        base: the version that the edit starts from; None for whichever is there.
+        edit: who does it and why.
+
+    Raises:
+        Rejected, EntityMissing, Stale, XrefTaken, Busy: as the names say.
+    """
+    take_turn(session, namespace)
+    before = _current(session, namespace, entity_id, base)
+    data = merge_patch(orjson.loads(stage(before).line), _with_id(patch, entity_id))
+    return _write(session, namespace, staged_entity(data, _names(before)), before, edit)
+
+
+def delete_entity(session: Session, namespace: str, entity_id: str, base: int | None, edit: Edit) -> int:
+    """Delete an entity so that it can be restored, and return its version.
+
+    Raises:
+        EntityMissing, Stale, Busy: as the names say.
+    """
+    take_turn(session, namespace)
+    _current(session, namespace, entity_id, base)
+    curation.delete_entities(session, namespace, [entity_id], edit)
+    return _version(session, namespace, entity_id)
+
+
+def restore_entity(session: Session, namespace: str, entity_id: str, base: int | None, edit: Edit) -> int:
+    """Bring a deleted entity back as it was, with all that hung on it, and return its version.
+
+    Raises:
+        EntityMissing: there never was one.
+        NotDeleted: it is there.
+        Stale, XrefTaken, Busy: as the names say.
+    """
+    take_turn(session, namespace)
+    state = lookups.entity_state(session, namespace, entity_id)
+    if state is None:
+        raise EntityMissing(entity_id)
+    if not state.deleted:
+        raise NotDeleted(entity_id)
+    _check_base(entity_id, state.version, base)
+    data = history.last_content(session, namespace, entity_id)
+    if data is None:
+        raise EntityMissing(entity_id)
+    return _write(session, namespace, stage(entity_record(data)), None, edit)
+
+
+def take_turn(session: Session, namespace: str) -> None:
+    """Wait for the namespace's lock, but not for ever.
+
+    Raises:
+        Busy: somebody else kept it for longer than `PATIENCE`.
+    """
+    session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": PATIENCE})
+    try:
+        curation.lock(session, namespace)
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            raise Busy(f"other edits took longer than {PATIENCE}") from error
+        raise
+
+
+def staged_entity(data: Mapping[str, Any], known_names: Collection[str]) -> Staged:
+    """Check an entity as files hold it, and stage it.
+
+    Args:
+        data: the entity.
+        known_names: names that it has already; they are not asked to have a letter.
+
+    Raises:
+        Rejected: a field is unknown, missing, of another kind than it should be, or out of range.
+    """
+    unknown = sorted(map(str, data.keys() - ENTITY_FIELDS))
+    if unknown:
+        raise Rejected(unknown[0], "there is no such field", f"leave it out; there are {', '.join(_FIELDS)}")
+    refuse_unstorable("", dict(data))
+    record = entity_record(dict(data))
+    _require_letters("label", record.label, known_names)
+    for position, alias in enumerate(record.aliases):
+        _require_letters(f"aliases[{position}].text", alias.text, known_names)
+    staged = stage(record)
+    if len(staged.line) > LONGEST_LINE:
+        raise Rejected(None, "the entity has more than 16 MiB", "shorten its text, or split the entity")
+    return staged
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return `target` with a merge patch (RFC 7396) applied: null removes, objects are merged, all else replaces."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def refuse_taken_xrefs(session: Session, namespace: str, added: Mapping[str, Mapping[str, str]]) -> None:
+    """Check that no two entities claim the same id elsewhere, after they were written.
+
+    Args:
+        session: whose caller commits.
+        namespace: the knowledge base.
+        added: the xrefs that each edited entity did not have before. What an import left there is no reason to refuse
+            another edit.
+
+    Raises:
+        XrefTaken: for the first one that two claim.
+    """
+    claims = [(key, scheme, value) for key, xrefs in added.items() for scheme, value in xrefs.items()]
+    for key, scheme, value, other in lookups.other_claims(session, namespace, claims):
+        raise XrefTaken(key, other, scheme, value)
+
+
+def new_xrefs(before: EntityRecord | None, after: EntityRecord) -> dict[str, str]:
+    """Return the xrefs that an edit adds."""
+    known = {} if before is None else before.xrefs
+    return {scheme: value for scheme, value in after.xrefs.items() if known.get(scheme) != value}
+
+
+_FIELDS = sorted(ENTITY_FIELDS)
+
+
+def _require_letters(field: str, name: str, known_names: Collection[str]) -> None:
+    """Refuse a name that would be found wherever a comma or a dash stands.
+
+    Files may bring one (there is a band called "!!!"), where it comes with how often it named what; a person who types
+    one has mistyped.
+    """
+    if name in known_names or any(unicodedata.category(character)[0] in "LNS" for character in name):
+        return
+    raise Rejected(field, "it has no letter, digit or symbol", "write the name; one like !!! can only be imported")
+
+
+def _with_id(data: Mapping[str, Any], entity_id: str) -> dict[str, Any]:
+    if data.get("id", entity_id) != entity_id:
+        raise Rejected("id", "an entity keeps its id", ID_FIXED)
+    return {**data, "id": entity_id}
+
+
+def _names(record: EntityRecord) -> set[str]:
+    return {record.label, *(alias.text for alias in record.aliases)}
+
+
+def _current(session: Session, namespace: str, entity_id: str, base: int | None) -> EntityRecord:
+    """Return the entity as it is, if it has the version that an edit starts from."""
+    state = lookups.entity_state(session, namespace, entity_id)
+    if state is None or state.deleted:
+        raise EntityMissing(entity_id, None if state is None else state.version)
+    _check_base(entity_id, state.version, base)
+    (record,) = queries.read_entities(session, namespace, [entity_id])
+    return record
+
+
+def _check_base(entity_id: str, current: int, base: int | None) -> None:
+    if base is not None and base != current:
+        raise Stale(entity_id, base, current)
+
+
+def _write(session: Session, namespace: str, staged: Staged, before: EntityRecord | None, edit: Edit) -> int:
+    put_all(session, namespace, [staged], {} if before is None else {staged.id: before}, edit)
+    return _version(session, namespace, staged.id)
+
+
+def put_all(
+    session: Session, namespace: str, staged: Sequence[Staged], before: Mapping[str, EntityRecord], edit: Edit
+) -> None:
+    """Write entities whose former contents are known, and check their xrefs.
+
+    Raises:
+        XrefTaken: another entity has one of their new xrefs.
+    """
+    curation.put_entities(session, namespace, staged, edit)
+    added = {item.id: new_xrefs(before.get(item.id), item.record) for item in staged}
+    refuse_taken_xrefs(session, namespace, added)
+
+
+def _version(session: Session, namespace: str, entity_id: str) -> int:
+    state = lookups.entity_state(session, namespace, entity_id)
+    if state is None:
+        raise EntityMissing(entity_id)
+    return state.version
