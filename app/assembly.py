@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app.live import LiveLinker
 from app.progress import step_bars
 from app.settings import Settings
 from kb import queries
 from kb.candidates import SnapshotSearch
 from kb.database import snapshot_session
 from kb.index import KbSource, SnapshotFolders, build_snapshot
-from kb.records import EntityRecord
-from kb.snapshot import Snapshot, SnapshotError
+from kb.live.index import DeltaFull
+from kb.snapshot import SnapshotError
 from model.encoder import Backend, Encoder, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
 from model.entity_encoder import EntityEncoder, payload_version
 from model.linker import Linker
-from model.scorer import WEIGHTS, FeatureScorer, SingleFeatureScorer, load_scorer
-from model.types import Document, LinkedDocument, LinkOptions
-
-# Ranked by one thing alone, to compare with; the factor makes a cosine's softmax as peaked as its accuracy warrants.
-BASELINES = {"prior-only": ("log_prior", 1.0), "cosine-only": ("meaning", 20.0)}
+from model.scorer import WEIGHTS, FeatureScorer, load_scorer
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,6 +53,11 @@ def snapshot_folders(settings: Settings) -> SnapshotFolders:
     return SnapshotFolders(settings.home / "snapshots", settings.namespace)
 
 
+def encodings(settings: Settings) -> Path:
+    """Return where the vectors of texts that were encoded before are kept."""
+    return settings.home / "cache" / "encodings"
+
+
 def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: Progress) -> Path:
     """Build a snapshot of the KB as it is now and make it current; return its folder.
 
@@ -77,11 +79,11 @@ def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: 
             predicates=list(queries.stream_predicates(session, settings.namespace)),
             occurrences=occurrences,
         )
-        payloads = EntityEncoder(encoder, settings.home / "cache" / "encodings")
+        payloads = EntityEncoder(encoder, encodings(settings))
         return build_snapshot(source, payloads, snapshot_folders(settings), progress)
 
 
-def open_linker(settings: Settings, engine: Engine, *, build: bool) -> SnapshotLinker:
+def open_linker(settings: Settings, engine: Engine, *, build: bool) -> LiveLinker:
     """Open the current snapshot and the model, and put a linker together.
 
     Args:
@@ -102,7 +104,19 @@ def open_linker(settings: Settings, engine: Engine, *, build: bool) -> SnapshotL
         with step_bars() as progress:
             build_index(settings, engine, encoder, progress)
         snapshot = folders.open_current(version)
-    return SnapshotLinker(encoder, snapshot, load_scorer(settings.scorer or WEIGHTS))
+    payloads = EntityEncoder(encoder, encodings(settings))
+    linker = LiveLinker(encoder, payloads, snapshot, load_scorer(settings.scorer or WEIGHTS))
+    try:
+        with snapshot_session(engine) as session:
+            linker.refresh(session)
+    except DeltaFull as error:
+        if not build:
+            raise
+        sys.stderr.write(f"{error}; this is done now\n")
+        with step_bars() as progress:
+            build_index(settings, engine, encoder, progress)
+        linker.serve(folders.open_current(version))
+    return linker
 
 
 def open_pipeline(settings: Settings, scorer: FeatureScorer) -> Linker:
@@ -112,78 +126,5 @@ def open_pipeline(settings: Settings, scorer: FeatureScorer) -> Linker:
         SnapshotError: there is no usable snapshot.
     """
     encoder = open_encoder(settings)
-    return SnapshotLinker(encoder, snapshot_folders(settings).open_current(payload_version(encoder)), scorer).pipeline
-
-
-class SnapshotLinker:
-    """A linker over one snapshot; see `app.service.Disambiguator`."""
-
-    def __init__(self, encoder: Encoder, snapshot: Snapshot, scorer: FeatureScorer) -> None:
-        self.snapshot = snapshot
-        self.search = SnapshotSearch(snapshot)
-        self._encoder = encoder
-        self._scorer = scorer
-        self.pipeline = Linker(encoder, self.search, self.search, scorer)
-
-    @property
-    def kb_version(self) -> int:
-        """Sequence number of the last change that answers know."""
-        return self.search.kb_version
-
-    @property
-    def model_version(self) -> str:
-        """Names encoder, ranker and calibration."""
-        return f"{self._scorer.version}+{self.snapshot.manifest.model_version}"
-
-    @property
-    def snapshot_path(self) -> Path:
-        """Folder of the snapshot that answers come from."""
-        return self.snapshot.folder
-
-    @property
-    def wordpieces(self) -> int:
-        """Wordpieces encoded since the start."""
-        return self._encoder.encoded
-
-    def link(self, documents: Sequence[Document], options: LinkOptions) -> list[LinkedDocument]:
-        """Link documents; see `model.linker.Linker.link`."""
-        return self.pipeline.link(documents, options)
-
-    def records(self, ids: Sequence[str]) -> list[EntityRecord]:
-        """Return what an answer shows of these entities; ids that are not there are left out."""
-        found: list[EntityRecord] = []
-        for entity_id in ids:
-            ordinal = self.snapshot.ordinal(entity_id)
-            if ordinal is not None:
-                entity = self.snapshot.entity(ordinal)
-                found.append(
-                    EntityRecord(
-                        id=entity.id,
-                        label=entity.label,
-                        description=entity.description,
-                        types=entity.types,
-                        xrefs=entity.xrefs,
-                    )
-                )
-        return found
-
-    def has_type(self, type_id: str) -> bool:
-        """Say whether the knowledge base has this type."""
-        return type_id in self.snapshot.type_labels
-
-    def contains(self, entity: str) -> bool:
-        """Say whether the knowledge base has this entity."""
-        return self.snapshot.ordinal(entity) is not None
-
-    def training_count(self, entity: str) -> int:
-        """Return how often the entity was linked in the documents that the KB's counts come from."""
-        ordinal = self.snapshot.ordinal(entity)
-        return 0 if ordinal is None else int(self.snapshot.popularity[ordinal])
-
-    def baseline(self, name: str) -> Linker:
-        """Return a linker over the same knowledge base and mentions that ranks by one feature: see `BASELINES`."""
-        feature, scale = BASELINES[name]
-        return Linker(self._encoder, self.search, self.search, SingleFeatureScorer(name, feature, self._scorer, scale))
-
-    def close(self) -> None:
-        """Let go of the snapshot; its files are unmapped when the last answer is done with them."""
+    search = SnapshotSearch(snapshot_folders(settings).open_current(payload_version(encoder)))
+    return Linker(encoder, search, search, scorer)

@@ -93,7 +93,7 @@ def _index(service: Service) -> Check:
         if newest is None or not newest.is_dir():
             detail = f"the snapshot {service.snapshot_path.name} is gone from the disk"
             return Check(name="index", status="fail", detail=detail, remedy="run `namesake index build`")
-        detail = f"kb_version {service.kb_version}; a newer index is there: restart the service to use it"
+        detail = f"kb_version {service.kb_version}; a newer index is there and is being opened"
         return Check(name="index", status="ok", detail=detail)
     return Check(name="index", status="ok", detail=f"kb_version {service.kb_version}")
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import Request
@@ -21,6 +22,9 @@ from app.pool import LinkPool
 from app.schemas.problem import FieldProblem
 from app.service import Service, open_service
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.following import Follower
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +44,7 @@ class Runtime:
     Attributes:
         failure: why the service could not be opened; None while it has not been tried.
         pool: where linking runs.
+        follower: what keeps the service up to date; None while there is none.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, opener: Opener = open_and_build) -> None:
@@ -48,6 +53,7 @@ class Runtime:
         self.pool = LinkPool(settings, metrics)
         self.failure: Exception | None = None
         self._opener = opener
+        self.follower: Follower | None = None
         self._service: Service | None = None
         self._stack = ExitStack()
         # One thread opens and closes: locks and connections may belong to the thread that made them.
@@ -86,10 +92,15 @@ class Runtime:
 
     def _try_to_open(self) -> bool:
         try:
-            self._service = self._stack.enter_context(self._opener(self.settings))
+            service = self._stack.enter_context(self._opener(self.settings))
+            from app.following import following  # imports the encoder's libraries, which are loaded by now
+
+            self.follower = self._stack.enter_context(following(service, self.metrics.kb_version.set))
+            self._service = service
         except Exception as error:  # whatever it is, the next attempt may find it repaired
             self.failure = error
             self.metrics.ready.set(0)
+            self._stack.close()
             log.error("cannot open the service", reason=message_of(error), exc_info=not is_expected(error))  # noqa: TRY400
             return False
         self.metrics.ready.set(1)
@@ -98,7 +109,7 @@ class Runtime:
         return True
 
     def _close(self) -> None:
-        self._service = None
+        self._service = self.follower = None
         self._stack.close()
 
 

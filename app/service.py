@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine
 
@@ -15,6 +15,9 @@ from kb.database import make_engine, migrate
 from kb.embedded import embedded_postgres
 from kb.records import EntityRecord
 from model.types import Document, LinkedDocument, LinkOptions
+
+if TYPE_CHECKING:
+    from app.live import LiveLinker
 
 LANGUAGES = frozenset({"en"})  # what the encoder and the ranker were trained on
 
@@ -26,58 +29,16 @@ class Linker(Protocol):
         """Return one answer a document, in their order. May be called from several threads."""
 
 
-class KnowledgeBase(Protocol):
-    """What evaluation asks of the knowledge base that a linker serves."""
-
-    def contains(self, entity: str) -> bool:
-        """Say whether the knowledge base has this entity."""
-
-    def training_count(self, entity: str) -> int:
-        """Return how often the entity was linked in the text that the model was trained on."""
-
-
-class Disambiguator(Linker, KnowledgeBase, Protocol):
-    """The linker with the snapshot that it serves."""
-
-    @property
-    def kb_version(self) -> int:
-        """Sequence number of the last change that answers know."""
-
-    @property
-    def model_version(self) -> str:
-        """Names encoder, ranker and calibration."""
-
-    @property
-    def snapshot_path(self) -> Path:
-        """Folder of the snapshot that answers come from."""
-
-    @property
-    def wordpieces(self) -> int:
-        """Wordpieces encoded since the start."""
-
-    def records(self, ids: Sequence[str]) -> list[EntityRecord]:
-        """Return what an answer shows of these entities; ids that are not there are left out."""
-
-    def has_type(self, type_id: str) -> bool:
-        """Say whether the knowledge base has this type."""
-
-    def baseline(self, name: str) -> Linker:
-        """Return a simpler linker over the same knowledge base, to compare with."""
-
-    def close(self) -> None:
-        """Stop following the knowledge base and let go of the snapshot."""
-
-
 @dataclass(frozen=True, slots=True)
 class Service:
     """An opened database and the linker over it."""
 
     settings: Settings
     engine: Engine
-    linker: Disambiguator
+    linker: LiveLinker
 
     @property
-    def knowledge_base(self) -> KnowledgeBase:
+    def knowledge_base(self) -> LiveLinker:
         """What evaluation asks of the knowledge base."""
         return self.linker
 

@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         le=1024,
         description="Requests that are linked at the same time. Without it, one for each core of this process.",
     )
+    compact_after: int = Field(
+        default=2000,
+        ge=0,
+        le=10_000,
+        description="Changed entities beside the index from which on a new index is built in the background; 0 for "
+        "never.",
+    )
     max_waiting: int = Field(
         default=256, ge=0, description="Requests that may wait for their turn to be linked; one more is answered 503."
     )
@@ -162,6 +169,12 @@ class Settings(BaseSettings):
     max_mentions: int = Field(default=10_000, ge=1, description="Most mentions given for one document.")
     log_format: LogFormat = Field(default="console", description="`console` for people, `json` for log collectors.")
     log_level: LogLevel = Field(default="info", description="Least severe level that is logged.")
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that give another process these settings."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        # An empty variable counts as one that is not set.
+        return {PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
 
 
 def load_settings(**overrides: Any) -> Settings:

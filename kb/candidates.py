@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,11 +13,16 @@ from rapidfuzz.process import cpdist
 
 from kb.index.aliases import FUZZY_MIN_LENGTH, fuzzy_keys
 from kb.index.dense import PROBES
+from kb.index.words import telling, weights
 from kb.matching import AliasMatches, match_aliases
 from kb.normalise import normalise
-from kb.snapshot import IntArray, Snapshot
-from kb.words import placed_word_hashes
+from kb.records import EntityRecord
+from kb.snapshot import Snapshot
+from kb.sparse import IntArray, Rows
+from kb.type_table import snapshot_types
+from kb.words import found_rows, placed_word_hashes
 
+HalfArray = npt.NDArray[np.float16]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -25,14 +31,20 @@ FUZZY_RESULTS = 5
 
 
 class SnapshotSearch:
-    """Candidates and entity data of one snapshot."""
+    """Candidates and entity data of one snapshot.
+
+    Attributes:
+        types_known: the types, by row.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._dense = faiss.read_index(str(snapshot.folder / "dense.faiss"), faiss.IO_FLAG_MMAP)
         if isinstance(self._dense, faiss.IndexIVF):
             self._dense.nprobe = PROBES
-        self._type_index = {name: row for row, name in enumerate(snapshot.types)}
+        self.types_known = snapshot_types(snapshot)
+        self._word_weights = weights(snapshot.described, snapshot.word_counts)
+        self._telling = telling(snapshot.described, snapshot.word_counts)
 
     @property
     def kb_version(self) -> int:
@@ -41,7 +53,7 @@ class SnapshotSearch:
 
     def match(self, text: str) -> AliasMatches:
         """Find the aliases in a text, from word boundary to word boundary."""
-        return match_aliases(self.snapshot.aliases, text)
+        return match_aliases([(self.snapshot.aliases, 0)], text)
 
     def alias_row(self, surface: str) -> int:
         """Return the row of the alias that `surface` is, or -1."""
@@ -61,29 +73,43 @@ class SnapshotSearch:
     def similar_aliases(self, surface: str) -> list[int]:
         """Return rows of aliases one slip away (two from 9 characters on), most similar first."""
         name = normalise(surface)
-        if len(name) < FUZZY_MIN_LENGTH:
-            return []
-        allowed = 1 if len(name) < 9 else 2
-        rows: set[int] = set()
-        for key in fuzzy_keys(name):
-            # A key of the array's own type: with another one numpy would convert the whole array first.
-            start = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="left")
-            end = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="right")
-            if end - start <= FUZZY_BUCKET:
-                rows.update(self.snapshot.fuzzy_aliases[start:end].tolist())
-        found = np.array(sorted(rows), dtype=np.int32)
-        aliases = [self.snapshot.aliases.restore_key(row) for row in found.tolist()]
-        distances = cpdist([name] * len(aliases), aliases, scorer=OSA.distance, score_cutoff=allowed)
-        order = np.lexsort((found, -self.snapshot.alias_totals[found], distances))
-        return [int(found[at]) for at in order[:FUZZY_RESULTS] if distances[at] <= allowed]
+        rows = np.array(sorted(self.alike(name)), dtype=np.int32)
+        names = [self.snapshot.aliases.restore_key(row) for row in rows.tolist()]
+        return most_similar(name, rows, names, self.snapshot.alias_totals[rows])
 
-    def nearest(self, vectors: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-        """Return ordinals and inner products (queries x k) of the nearest entities; -1 where there are fewer."""
+    def alike(self, name: str) -> set[int]:
+        """Return the rows of aliases that share a fuzzy key with a normalised name."""
+        rows: set[int] = set()
+        if len(name) >= FUZZY_MIN_LENGTH:
+            for key in fuzzy_keys(name):
+                # A key of the array's own type: with another one numpy would convert the whole array first.
+                start = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="left")
+                end = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="right")
+                if end - start <= FUZZY_BUCKET:
+                    rows.update(self.snapshot.fuzzy_aliases[start:end].tolist())
+        return rows
+
+    def nearest(self, vectors: FloatArray, k: int, without: IntArray | None = None) -> tuple[IntArray, FloatArray]:
+        """Return ordinals and inner products (queries x k) of the nearest entities; -1 where there are fewer.
+
+        Args:
+            without: ordinals of entities that are not to be found.
+        """
         # A few queries are not worth more threads: those would wait busily for the next ones, on the cores that the
         # encoder wants. The setting is that of the calling thread.
         faiss.omp_set_num_threads(1)
-        scores, ordinals = self._dense.search(np.ascontiguousarray(vectors, dtype=np.float32), k)
+        scores, ordinals = self._dense.search(
+            np.ascontiguousarray(vectors, dtype=np.float32), k, params=self._selecting(without)
+        )
         return ordinals.astype(np.int32), scores
+
+    def _selecting(self, without: IntArray | None) -> Any:
+        if without is None or not len(without):
+            return None
+        selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(without.astype(np.int64)))
+        if isinstance(self._dense, faiss.IndexIVF):
+            return faiss.SearchParametersIVF(sel=selector, nprobe=PROBES)  # type: ignore[call-arg] # its stubs leave them out
+        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
 
     def entity_id(self, ordinal: int) -> str:
         """Return the entity's id."""
@@ -92,6 +118,11 @@ class SnapshotSearch:
     def ordinal(self, entity: str) -> int | None:
         """Return the ordinal of the entity with this id, or None."""
         return self.snapshot.ordinal(entity)
+
+    def record(self, entity: str) -> EntityRecord | None:
+        """Return what an answer shows of the entity with this id, None where there is none."""
+        ordinal = self.snapshot.ordinal(entity)
+        return None if ordinal is None else self.snapshot.entity(ordinal)
 
     def labels(self, ordinals: IntArray) -> list[str]:
         """Return labels."""
@@ -115,66 +146,74 @@ class SnapshotSearch:
 
     def types(self, ordinals: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return unit mean vectors (ordinals x 384) of type names, and which entities have any type."""
-        positions, members = _spread(self.snapshot.type_offsets, self.snapshot.type_rows, ordinals)
-        vectors = np.zeros((len(ordinals), self.snapshot.title_vectors.shape[1]), dtype=np.float32)
-        present = np.zeros(len(ordinals), dtype=np.bool_)
-        if len(positions):
-            present[positions] = True
-            # Positions come sorted, so each entity's types are one run.
-            firsts = np.flatnonzero(np.r_[True, positions[1:] != positions[:-1]])
-            sums = np.add.reduceat(self.snapshot.type_vectors[members].astype(np.float32), firsts, axis=0)
-            vectors[positions[firsts]] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-        return vectors, present
+        return type_means(self.snapshot.entity_types, self.types_known.vectors, ordinals)
 
     def type_rows(self, types: Sequence[str]) -> set[int]:
         """Return the rows of these types and of all types below them."""
-        return {self._type_index[name] for name in self.snapshot.types_below(types) if name in self._type_index}
+        return self.types_known.below(types)
 
     def has_type(self, ordinals: IntArray, rows: set[int]) -> BoolArray:
         """Tell which entities have one of the types in `rows`."""
-        positions, members = _spread(self.snapshot.type_offsets, self.snapshot.type_rows, ordinals)
-        result = np.zeros(len(ordinals), dtype=np.bool_)
-        result[positions[np.isin(members, list(rows))]] = True
-        return result
+        return with_member(self.snapshot.entity_types, ordinals, rows)
 
     def neighbours(self, ordinals: IntArray, limit: int) -> tuple[IntArray, IntArray]:
         """Return edges as position in `ordinals` and neighbour's ordinal, for entities with at most `limit` of them."""
-        return _spread(self.snapshot.neighbour_offsets, self.snapshot.neighbours, ordinals, limit)
+        return self.snapshot.neighbours.spread(ordinals, limit)
 
     def degrees(self, ordinals: IntArray) -> IntArray:
         """Return how many neighbours each entity has."""
-        offsets = self.snapshot.neighbour_offsets
-        return np.asarray(offsets[ordinals + 1] - offsets[ordinals], dtype=np.int32)
+        return self.snapshot.neighbours.lengths(ordinals)
 
     def word_rows(self, text: str) -> tuple[IntArray, IntArray]:
         """Return the words of a text that the index knows, in its order, and the code points at which they start."""
         hashes, starts = placed_word_hashes(text)
-        known = self.snapshot.word_hashes
-        if not len(known):
-            return starts[:0], starts[:0]
-        rows = np.minimum(np.searchsorted(known, hashes), len(known) - 1).astype(np.int32)
-        found = known[rows] == hashes
-        return rows[found], starts[found]
+        rows = found_rows(self.snapshot.word_hashes, hashes)
+        kept = telling_words(rows, self._telling)
+        return rows[kept], starts[kept]
 
     def words(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
         """Return the words of entities as position in `ordinals` and word."""
-        return _spread(self.snapshot.word_offsets, self.snapshot.words, ordinals)
+        positions, members = self.snapshot.words.spread(ordinals)
+        kept = self._telling[members]
+        return positions[kept], members[kept]
 
     def word_weights(self, words: IntArray) -> FloatArray:
         """Return how much each word tells (inverse document frequency)."""
-        return self.snapshot.word_weights[words]
+        return self._word_weights[words]
 
 
-def _spread(
-    offsets: IntArray | npt.NDArray[np.int64], members: IntArray, rows: IntArray, limit: int | None = None
-) -> tuple[IntArray, IntArray]:
-    """Read rows of a compressed sparse matrix: for each member, its row's position in `rows`, and the member."""
-    starts = offsets[rows].astype(np.int64)
-    lengths = offsets[np.asarray(rows) + 1] - starts
-    if limit is not None:
-        lengths = np.where(lengths > limit, 0, lengths)
-    total = int(lengths.sum())
-    positions = np.repeat(np.arange(len(rows), dtype=np.int32), lengths)
-    ends = np.cumsum(lengths)
-    within = np.arange(total) - np.repeat(ends - lengths, lengths)
-    return positions, members[np.repeat(starts, lengths) + within]
+def most_similar(name: str, rows: IntArray, names: Sequence[str], totals: IntArray) -> list[int]:
+    """Return those of `rows` whose names are a slip or two from `name`, most similar first, then most frequent."""
+    allowed = 1 if len(name) < 9 else 2
+    distances = cpdist([name] * len(names), names, scorer=OSA.distance, score_cutoff=allowed)
+    order = sorted(
+        np.flatnonzero(distances <= allowed).tolist(), key=lambda at: (distances[at], -totals[at], names[at])
+    )
+    return [int(rows[at]) for at in order[:FUZZY_RESULTS]]
+
+
+def telling_words(rows: IntArray, telling: BoolArray) -> BoolArray:
+    """Tell which of a text's words an index knows (rows from 0 on) and are worth looking at."""
+    return np.asarray((rows >= 0) & telling[rows]) if len(telling) else rows >= 0
+
+
+def type_means(entity_types: Rows, type_vectors: HalfArray, ordinals: IntArray) -> tuple[FloatArray, BoolArray]:
+    """Return unit mean vectors (ordinals x 384) of entities' types, and which have any."""
+    positions, members = entity_types.spread(ordinals)
+    vectors = np.zeros((len(ordinals), type_vectors.shape[1]), dtype=np.float32)
+    present = np.zeros(len(ordinals), dtype=np.bool_)
+    if len(positions):
+        present[positions] = True
+        # Positions come sorted, so each entity's types are one run.
+        firsts = np.flatnonzero(np.r_[True, positions[1:] != positions[:-1]])
+        sums = np.add.reduceat(type_vectors[members].astype(np.float32), firsts, axis=0)
+        vectors[positions[firsts]] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return vectors, present
+
+
+def with_member(lists: Rows, rows: IntArray, wanted: set[int]) -> BoolArray:
+    """Tell which of `rows` have one of `wanted` as a member."""
+    positions, members = lists.spread(rows)
+    result = np.zeros(len(rows), dtype=np.bool_)
+    result[positions[np.isin(members, list(wanted))]] = True
+    return result

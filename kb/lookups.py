@@ -49,3 +49,22 @@ def entity_labels(session: Session, namespace: str, ids: Sequence[str]) -> dict[
         "SELECT id, label FROM entity WHERE namespace = :namespace AND id = ANY(:ids) AND deleted_at IS NULL"
     )
     return {row[0]: row[1] for row in session.execute(statement, {"namespace": namespace, "ids": list(ids)})}
+
+
+def subjects_of(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return, for each of the entities that relations lead to, their subjects, once for each relation."""
+    statement = text(
+        "SELECT object_id, array_agg(subject_id) FROM relation"
+        " WHERE namespace = :namespace AND object_id = ANY(:ids) GROUP BY object_id"
+    )
+    found = session.execute(statement, {"namespace": namespace, "ids": list(ids)})
+    return {target: tuple(subjects) for target, subjects in found}
+
+
+def entities_of_types(session: Session, namespace: str, types: Sequence[str], most: int) -> set[str]:
+    """Return the entities that have one of the types; of more than `most`, only one more than that."""
+    statement = text(
+        "SELECT DISTINCT entity_id FROM entity_type WHERE namespace = :namespace AND type_id = ANY(:types) LIMIT :limit"
+    )
+    parameters = {"namespace": namespace, "types": list(types), "limit": most + 1}
+    return set(session.execute(statement, parameters).scalars())

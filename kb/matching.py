@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kb.folding import boundaries, fold
-from kb.snapshot import IntArray
+from kb.sparse import IntArray
 
 LONGEST_ALIAS = 120  # folded characters looked at from each word on
 
@@ -22,21 +23,33 @@ class AliasMatches:
     rows: IntArray
 
 
-def match_aliases(trie: Any, text: str) -> AliasMatches:
-    """Find the aliases of a `marisa_trie.Trie` of normalised names in a text, from word boundary to word boundary."""
+def match_aliases(tries: Sequence[tuple[Any, int]], text: str) -> AliasMatches:
+    """Find aliases in a text, from word boundary to word boundary, in the order of their starts and ends.
+
+    Args:
+        tries: each a `marisa_trie.Trie` of normalised names, and what is added to its numbers to make rows of them; no
+            name is in two of them.
+        text: the text.
+    """
     folded = fold(text)
     starts: list[int] = []
     ends: list[int] = []
     rows: list[int] = []
     may_start, may_end = boundaries(folded.text)
     for start in may_start:
-        for alias, row in trie.iter_prefixes_with_ids(folded.text[start : start + LONGEST_ALIAS]):
-            end = start + len(alias)
+        ahead = folded.text[start : start + LONGEST_ALIAS]
+        found = [
+            (len(alias), first + row) for trie, first in tries for alias, row in trie.iter_prefixes_with_ids(ahead)
+        ]
+        if len(tries) > 1:
+            found.sort()
+        for length, row in found:
+            end = start + length
             if may_end[end]:
-                first, last = folded.original(start, end)
                 if folded.cuts(start) or folded.cuts(end):
                     continue
-                starts.append(first)
+                begin, last = folded.original(start, end)
+                starts.append(begin)
                 ends.append(last)
                 rows.append(row)
     return AliasMatches(*(np.array(values, dtype=np.int32) for values in (starts, ends, rows)))

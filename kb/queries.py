@@ -159,6 +159,17 @@ def stream_alias_occurrences(session: Session, namespace: str) -> Iterator[Alias
         yield from (AliasOccurrenceRecord(*row) for row in rows)
 
 
+def alias_occurrences(session: Session, namespace: str, names: Sequence[str]) -> Iterator[AliasOccurrenceRecord]:
+    """Yield the corpus counts of those of the normalised forms that have any."""
+    if names:
+        statement = text(
+            "SELECT normalised, upper_occurrences, upper_links, lower_occurrences, lower_links FROM alias_occurrence"
+            " WHERE namespace = :namespace AND normalised = ANY(:names)"
+        )
+        rows = session.execute(statement, {"namespace": namespace, "names": list(names)})
+        yield from (AliasOccurrenceRecord(*row) for row in rows)
+
+
 def _streamed(session: Session, statement: TextClause, namespace: str, batch: int = 5000) -> Result[*tuple[Any, ...]]:
     """Return rows of a namespace that come from the server `batch` at a time; they must be closed."""
     return session.execute(statement, {"namespace": namespace}, execution_options={"yield_per": batch})

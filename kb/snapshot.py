@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-FORMAT = 2
+from kb.records import EntityRecord
+from kb.sparse import IntArray, Rows
+
+FORMAT = 3
 MANIFEST = "manifest.json"
-IntArray = npt.NDArray[np.int32]
 HalfArray = npt.NDArray[np.float16]
 
 
@@ -43,17 +44,6 @@ class Manifest:
     files: dict[str, tuple[int, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotEntity:
-    """What an answer shows of an entity."""
-
-    id: str
-    label: str
-    description: str | None
-    types: tuple[str, ...]
-    xrefs: dict[str, str]
-
-
 REBUILD = "run `namesake index build` to make a new one"
 
 
@@ -66,6 +56,7 @@ class Snapshot:
         self.ids = _trie(folder / "entities.trie")
         self.aliases = _trie(folder / "aliases.trie")
         self.popularity: IntArray = self._array("popularity")
+        self.names = self._rows("name_offsets", "names")
         self.alias_offsets: IntArray = self._array("alias_offsets")
         self.alias_entities: IntArray = self._array("alias_entities")
         self.alias_counts: IntArray = self._array("alias_counts")
@@ -76,16 +67,14 @@ class Snapshot:
         self.title_vectors: HalfArray = self._array("title_vectors")
         self.description_vectors: HalfArray = self._array("description_vectors")
         self.description_rows: IntArray = self._array("description_rows")
-        self.type_offsets: IntArray = self._array("type_offsets")
-        self.type_rows: IntArray = self._array("type_rows")
+        self.entity_types = self._rows("type_offsets", "type_rows")
         self.type_vectors: HalfArray = self._array("type_vectors")
-        self.neighbour_offsets: IntArray = self._array("neighbour_offsets")
-        self.neighbours: IntArray = self._array("neighbours")
+        self.neighbours = self._rows("neighbour_offsets", "neighbours")
         self.neighbour_predicates: IntArray = self._array("neighbour_predicates")
         self.word_hashes: npt.NDArray[np.uint32] = self._array("word_hashes")
-        self.word_weights: npt.NDArray[np.float32] = self._array("word_weights")
-        self.word_offsets: npt.NDArray[np.int64] = self._array("word_offsets")
-        self.words: IntArray = self._array("words")
+        self.word_counts: IntArray = self._array("word_counts")
+        self.words = self._rows("word_offsets", "words")
+        self.described: int = orjson.loads((folder / "words.json").read_bytes())["described"]
         self._label_offsets: npt.NDArray[np.int64] = self._array("label_offsets")
         self._labels: npt.NDArray[np.uint8] = _bytes(folder / "labels.bin")
         self._record_offsets: npt.NDArray[np.int64] = self._array("record_offsets")
@@ -99,6 +88,9 @@ class Snapshot:
     def _array(self, name: str) -> Any:
         # As a plain array over the mapped file: np.memmap does more work at every look-up than the look-up itself.
         return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
+
+    def _rows(self, offsets: str, members: str) -> Rows:
+        return Rows(self._array(offsets), self._array(members))
 
     def __len__(self) -> int:
         return self.manifest.entities
@@ -123,26 +115,18 @@ class Snapshot:
         text = self._labels.data
         return [str(text[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
 
-    def entity(self, ordinal: int) -> SnapshotEntity:
+    def entity(self, ordinal: int) -> EntityRecord:
         """Return what an answer shows of the entity."""
         start, end = self._record_offsets[ordinal], self._record_offsets[ordinal + 1]
         row = orjson.loads(self._records[start:end].tobytes())
-        return SnapshotEntity(self.entity_id(ordinal), self.label(ordinal), row["d"], tuple(row["t"]), row["x"])
-
-    def types_below(self, types: Sequence[str]) -> set[str]:
-        """Return these types and all types below them."""
-        children: dict[str, list[str]] = {}
-        for type_id, parent in self.type_parents.items():
-            if parent is not None:
-                children.setdefault(parent, []).append(type_id)
-        found: set[str] = set()
-        queue = list(types)
-        while queue:
-            current = queue.pop()
-            if current not in found:
-                found.add(current)
-                queue.extend(children.get(current, ()))
-        return found
+        return EntityRecord(
+            self.entity_id(ordinal),
+            self.label(ordinal),
+            row["d"],
+            types=tuple(row["t"]),
+            xrefs=row["x"],
+            popularity=int(self.popularity[ordinal]),
+        )
 
 
 def open_snapshot(folder: Path, model_version: str | None = None) -> Snapshot:

@@ -28,6 +28,14 @@ def placed_word_hashes(text: str) -> tuple[HashArray, npt.NDArray[np.int32]]:
     return np.array([word for word, _ in found], dtype=np.uint32), np.array([at for _, at in found], dtype=np.int32)
 
 
+def found_rows(known: HashArray, hashes: HashArray) -> npt.NDArray[np.int32]:
+    """Return where each of `hashes` stands in the sorted `known`, -1 for those that are not there."""
+    if not len(known):
+        return np.full(len(hashes), -1, dtype=np.int32)
+    rows = np.minimum(np.searchsorted(known, hashes), len(known) - 1).astype(np.int32)
+    return np.where(known[rows] == hashes, rows, -1).astype(np.int32)
+
+
 @lru_cache(maxsize=200_000)
 def _word_hash(word: str) -> int:
     """Hash a word; a plural counts as its singular."""

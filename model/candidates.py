@@ -17,6 +17,7 @@ DENSE_RESULTS = 10
 INHERITED = 5  # candidates taken over from one longer name
 LONGER_NAMES = 3  # the latest ones say best who is meant; more of them would crowd out the alias's own bearers
 MOST_WORDS = 6  # of a short form
+LONGEST_ACRONYM = 6
 ALIAS, FUZZY, DENSE = 1, 2, 4
 FOUND_BY: tuple[tuple[int, FoundBy], ...] = ((ALIAS, "alias"), (FUZZY, "fuzzy"), (DENSE, "dense"))
 
@@ -199,7 +200,7 @@ def is_short_form(surface: str, longer: str) -> bool:
     if longer.endswith(" " + surface) or longer.startswith(surface + " "):
         return True
     letters = surface.replace(".", "")
-    return 2 <= len(letters) <= 6 and letters.isupper() and letters == _initials(longer)
+    return 2 <= len(letters) <= LONGEST_ACRONYM and letters.isupper() and letters == _initials(longer)
 
 
 def _short_forms(longer: str) -> list[str]:

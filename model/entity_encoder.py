@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from model.encoder import Encoder
 from model.text_cache import HalfArray, TextCache
 
 MAX_TOKENS = 64  # of a description: its first sentence or two
+FEW = 32  # texts that are encoded in less time than the cache's keys take to read
 RECIPE = "p1"  # part of the version: change it when channel texts or vectors are made differently
 
 
@@ -20,6 +23,7 @@ class EntityEncoder:
     """
 
     def __init__(self, encoder: Encoder, cache: Path) -> None:
+        self._encoder = encoder
         self._cache = TextCache(encoder, cache, MAX_TOKENS)
         self.model_version = payload_version(encoder)
 
@@ -35,6 +39,12 @@ class EntityEncoder:
     def encode(self, texts: list[str], progress: Callable[[int], None]) -> HalfArray:
         """Return one unit vector a text (texts x 384); see `TextCache.vectors`."""
         return self._cache.vectors(texts, progress)
+
+    def embed(self, texts: Sequence[str]) -> HalfArray:
+        """Return one unit vector a text (texts x 384); a few are encoded at once, without a look into the cache."""
+        if len(texts) > FEW:
+            return self._cache.vectors(texts)
+        return self._encoder.embed(texts, MAX_TOKENS).astype(np.float16)
 
 
 def payload_version(encoder: Encoder) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
-from model.candidates import DENSE, FUZZY, CandidateTable
+from model.candidates import DENSE, FUZZY, LONGEST_ACRONYM, CandidateTable
 from model.coherence import coherence_features
 from model.mention_vectors import MentionVectors, cosine
 from model.protocols import EntityStore, FloatArray, IntArray
@@ -129,7 +129,7 @@ def _name_features(
     column["log_popularity"][:] = np.log1p(store.popularity(table.ordinal) if popularity is None else popularity)
     labels = store.labels(table.ordinal)
     mentions = [surfaces[index] for index in table.mention.tolist()]
-    column["same_letters"][:] = [mention == label for mention, label in zip(mentions, labels, strict=True)]
+    column["same_letters"][:] = list(map(_same_letters, mentions, labels))
     lowered = [surface.lower() for surface in surfaces]
     names = [lowered[index] for index in table.mention.tolist()], [label.lower() for label in labels]
     column["alias_similarity"][:] = cpdist(*names, scorer=fuzz.ratio) / 100
@@ -137,6 +137,12 @@ def _name_features(
     column["similar_name"][:] = ((table.found & FUZZY) > 0) & (table.short_form == 0)
     column["only_by_meaning"][:] = table.found == DENSE
     column["short_form"][:] = table.short_form
+
+
+def _same_letters(mention: str, label: str) -> bool:
+    """Tell whether a mention is written as the label, or is the label in the capitals of a headline."""
+    in_capitals = len(mention) > LONGEST_ACRONYM and mention.isupper()
+    return mention == (label.upper() if in_capitals else label)
 
 
 def _meaning_features(

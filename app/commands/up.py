@@ -11,7 +11,7 @@ from app.terminal import command_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from app.assembly import SnapshotLinker
+    from app.live import LiveLinker
     from app.settings import Settings
 
 SAMPLE = "Mercury is the planet nearest the Sun, while Freddie Mercury sang for Queen."
@@ -54,25 +54,18 @@ def up() -> None:
         serve(None, None, None)
 
 
-def prepare(settings: Settings, engine: Engine) -> SnapshotLinker:
+def prepare(settings: Settings, engine: Engine) -> LiveLinker:
     """Bring a home to where it can serve, and return its linker."""
     from sqlalchemy.orm import Session
 
-    from app.assembly import build_index, open_encoder, open_linker
-    from app.progress import step_bars
+    from app.assembly import open_linker
     from kb import queries
-    from kb.snapshot import SnapshotError
 
     with Session(engine) as session:
         empty = not queries.kb_version(session, settings.namespace)
     if empty:
         typer.echo(f"Imported the starter KB: {import_starter(engine, settings.namespace):,} entities")
-    try:
-        return open_linker(settings, engine, build=False)
-    except SnapshotError:
-        with step_bars() as progress:
-            build_index(settings, engine, open_encoder(settings), progress)
-        return open_linker(settings, engine, build=False)
+    return open_linker(settings, engine, build=True)
 
 
 def import_starter(engine: Engine, namespace: str) -> int:
@@ -100,7 +93,7 @@ def import_starter(engine: Engine, namespace: str) -> int:
     return report.entities.added
 
 
-def _show_sample(linker: SnapshotLinker) -> None:
+def _show_sample(linker: LiveLinker) -> None:
     from model.types import Document, LinkOptions
 
     (answer,) = linker.link([Document("sample", SAMPLE)], LinkOptions())

@@ -11,11 +11,21 @@ import numpy as np
 from kb.index.writer import SnapshotWriter
 from kb.limits import LARGEST_COUNT
 from kb.normalise import normalise
+from kb.sparse import IntArray
 
 FUZZY_PREFIX = 7
 FUZZY_MIN_LENGTH = 5
 
 Occurrences = tuple[int, int, int, int]
+
+
+def entity_names(label: str, title: str, aliases: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the normalised names of an entity, with how often each named it: its label, its title, its aliases."""
+    names: dict[str, int] = {}
+    for text, count in ((label, 0), (title, 0), *aliases):
+        name = normalise(text)
+        names[name] = names.get(name, 0) + count
+    return names
 
 
 class AliasCollector:
@@ -24,15 +34,21 @@ class AliasCollector:
     def __init__(self) -> None:
         self._counts: dict[str, dict[int, int]] = {}
 
-    def add(self, text: str, entity: int, count: int) -> None:
-        """Note that `text` named the entity `count` times."""
-        bearers = self._counts.setdefault(normalise(text), {})
-        bearers[entity] = bearers.get(entity, 0) + count
+    def add(self, entity: int, names: Mapping[str, int]) -> None:
+        """Note the names of an entity."""
+        for name, count in names.items():
+            self._counts.setdefault(name, {})[entity] = count
 
-    def write(self, writer: SnapshotWriter, occurrences: Mapping[str, Occurrences], popularity: Sequence[int]) -> int:
+    def write(
+        self,
+        writer: SnapshotWriter,
+        occurrences: Mapping[str, Occurrences],
+        ids: Sequence[str],
+        popularity: Sequence[int],
+    ) -> int:
         """Write the alias files and return the number of distinct aliases.
 
-        Bearers of an alias stand by falling count, then by falling popularity.
+        Bearers of an alias stand by falling count, then by falling popularity, then by id.
         """
         trie = marisa_trie.Trie(self._counts.keys())
         size = len(trie)
@@ -45,7 +61,9 @@ class AliasCollector:
         counts: list[int] = []
         seen = np.zeros((size, 4), dtype=np.int32)
         for row, alias in enumerate(by_row):
-            bearers = sorted(self._counts[alias].items(), key=lambda item: (-item[1], -popularity[item[0]], item[0]))
+            bearers = sorted(
+                self._counts[alias].items(), key=lambda item: (-item[1], -popularity[item[0]], ids[item[0]])
+            )
             entities.extend(entity for entity, _ in bearers)
             counts.extend(min(count, LARGEST_COUNT) for _, count in bearers)
             offsets[row + 1] = len(entities)
@@ -54,11 +72,21 @@ class AliasCollector:
         writer.trie("aliases", trie)
         writer.array("alias_offsets", offsets)
         writer.array("alias_entities", np.array(entities, dtype=np.int32))
+        _write_names(writer, np.array(entities, dtype=np.int32), np.diff(offsets), len(ids))
         writer.array("alias_counts", np.array(counts, dtype=np.int32))
         writer.array("alias_totals", totals)
         writer.array("alias_occurrences", seen)
         _write_fuzzy(writer, by_row)
         return size
+
+
+def _write_names(writer: SnapshotWriter, entities: IntArray, bearers: IntArray, count: int) -> None:
+    """Write, for each entity, the rows of its names."""
+    offsets = np.zeros(count + 1, dtype=np.int64)
+    offsets[1:] = np.cumsum(np.bincount(entities, minlength=count))
+    writer.array("name_offsets", offsets)
+    rows = np.repeat(np.arange(len(bearers), dtype=np.int32), bearers)
+    writer.array("names", rows[np.argsort(entities, kind="stable")])
 
 
 def fuzzy_keys(alias: str) -> set[int]:

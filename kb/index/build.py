@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from kb.index.aliases import AliasCollector, Occurrences
+from kb.index.aliases import AliasCollector, Occurrences, entity_names
 from kb.index.dense import write_dense
 from kb.index.folders import SnapshotFolders
 from kb.index.graph import write_neighbours, write_types
-from kb.index.words import write_words
+from kb.index.words import own_words, with_words_of, write_words
 from kb.index.writer import SnapshotWriter
 from kb.records import EntityRecord, PredicateRecord, TypeRecord
 from kb.snapshot import FORMAT, Manifest, write_manifest
-from kb.words import HashArray, word_hashes
+from kb.words import HashArray
 
 HalfArray = npt.NDArray[np.float16]
 Progress = Callable[[str, int, int], None]
@@ -108,7 +108,7 @@ def _write(
     with folders.building(f"{source.kb_version}-{encoder.model_version}") as folder:
         writer = SnapshotWriter(folder)
         ordinals, rows = _write_entities(writer, rows, {row.id: index for index, row in enumerate(source.types)})
-        aliases = _collect_aliases(rows, encoder).write(writer, source.occurrences, rows.popularity)
+        aliases = _collect_aliases(rows, encoder).write(writer, source.occurrences, rows.ids, rows.popularity)
         _write_graph(writer, rows, ordinals, source)
         _write_vectors(writer, rows, source, encoder, progress)
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -136,7 +136,7 @@ def _read(source: KbSource, progress: Progress) -> _Rows:
         rows.aliases.append(tuple((alias.text, alias.count) for alias in entity.aliases))
         rows.relations.append(tuple((relation.predicate, relation.object) for relation in entity.relations))
         rows.popularity.append(entity.popularity)
-        rows.words.append(word_hashes(f"{entity.id} {entity.label} {entity.description or ''} {entity.text or ''}"))
+        rows.words.append(own_words(entity))
         if done % 2000 == 0 or done == source.entity_count:
             progress("reading", done, source.entity_count)
     return rows
@@ -166,12 +166,7 @@ def _write_entities(writer: SnapshotWriter, rows: _Rows, type_rows: Mapping[str,
 def _collect_aliases(rows: _Rows, encoder: PayloadEncoder) -> AliasCollector:
     collector = AliasCollector()
     for ordinal, (entity_id, label) in enumerate(zip(rows.ids, rows.labels, strict=True)):
-        collector.add(label, ordinal, 0)
-        title = encoder.title_text(entity_id, label)
-        if title != label:
-            collector.add(title, ordinal, 0)
-        for text, count in rows.aliases[ordinal]:
-            collector.add(text, ordinal, count)
+        collector.add(ordinal, entity_names(label, encoder.title_text(entity_id, label), rows.aliases[ordinal]))
     return collector
 
 
@@ -197,9 +192,9 @@ def _all_words(
     for subject, _, target in edges:
         related.setdefault(subject, set()).add(target)
     for ordinal, words in enumerate(rows.words):
-        names = [rows.labels[target] for target in sorted(related.get(ordinal, ()))]
+        names = [rows.labels[target] for target in related.get(ordinal, ())]
         names += [type_labels[name] for name in rows.types[ordinal] if name in type_labels]
-        yield np.union1d(words, word_hashes(" ".join(names))) if names else words
+        yield with_words_of(words, names)
 
 
 def _write_vectors(

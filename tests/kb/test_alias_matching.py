@@ -26,7 +26,7 @@ NAME = st.text(st.one_of(st.sampled_from(ODD), st.characters(categories=["L", "N
 def found(names: list[str], text: str) -> list[tuple[str, str]]:
     """Return what stands in the text where an alias matches, and the alias."""
     trie = marisa_trie.Trie([normalise(name) for name in names])
-    matches = match_aliases(trie, text)
+    matches = match_aliases([(trie, 0)], text)
     return [
         (text[start:end], trie.restore_key(int(row)))
         for start, end, row in zip(matches.starts, matches.ends, matches.rows, strict=True)

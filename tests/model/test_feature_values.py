@@ -68,6 +68,14 @@ def test_names(tiny_linker: Linker, prepared: Prepared) -> None:
     assert value(tiny_linker, lower, 0, "Paris", "same_letters") == 0
 
 
+def test_a_label_in_the_capitals_of_a_headline_has_the_same_letters_unless_it_could_be_an_acronym(
+    tiny_linker: Linker,
+) -> None:
+    headline = prepare(tiny_linker, "PARIS OPERA 4 IN PARIS", ("PARIS OPERA 4", "PARIS"))
+    assert value(tiny_linker, headline, 0, "Paris_Opera_4", "same_letters") == 1
+    assert value(tiny_linker, headline, 1, "Paris", "same_letters") == 0
+
+
 def test_where_it_was_found(tiny_linker: Linker, prepared: Prepared) -> None:
     assert value(tiny_linker, prepared, 1, "Paris", "only_by_meaning") == 0
     unknown = prepare(tiny_linker, "They met Quux.", ("Quux",))
