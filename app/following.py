@@ -178,7 +178,7 @@ class Compaction:
         log.info("building a new index")
         gently = ["nice", "-n", "10"] if shutil.which("nice") else []
         self._process = subprocess.Popen(
-            [*gently, sys.executable, "-P", "-m", "app.cli", "index", "build"],
+            [*gently, sys.executable, "-P", "-m", "app", "index", "build"],
             env=os.environ | self._settings.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

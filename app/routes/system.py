@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy.orm import Session
 
 from app.access.guard import READING
-from app.examples import KB_VERSION, MODEL_VERSION
+from app.examples import KB_VERSION, MODEL_VERSION, PAYLOAD_VERSION
 from app.readiness import ReadinessProbe
 from app.responses import Responses, problems
 from app.routing import ApiRoute
 from app.runtime import Runtime, get_runtime, get_service
 from app.schemas.answers import Alive, Readiness, Version
+from app.schemas.index import DeltaState, IndexState, Lag, SnapshotState
 from app.service import Service
 from app.version import installed_version
+from kb.live.feed import unapplied
 
 router = APIRouter(tags=["system"], route_class=ApiRoute)
 
@@ -66,6 +70,57 @@ def version(service: Annotated[Service, Depends(get_service)]) -> Version:
         model_version=service.model_version,
         kb_version=service.kb_version,
         namespace=service.settings.namespace,
+    )
+
+
+INDEX = {
+    "namespace": "default",
+    "kb_version": KB_VERSION,
+    "process": 4711,
+    "snapshot": {
+        "name": f"{KB_VERSION - 2}-{PAYLOAD_VERSION}-3f9a1c",
+        "kb_version": KB_VERSION - 2,
+        "entities": 4483,
+        "created_at": "2026-11-25T09:30:00+00:00",
+    },
+    "delta": {"entities": 2, "compact_after": 2000, "compacting": False},
+    "lag": {"changes": 0, "seconds": 0.0},
+    "problem": None,
+}
+
+
+@router.get(
+    "/v1/index",
+    summary="State of the live index",
+    response_model=IndexState,
+    dependencies=[Depends(READING)],
+    responses={200: {"content": {"application/json": {"example": INDEX}}}, **problems(500, 503)},
+)
+def index(
+    service: Annotated[Service, Depends(get_service)], runtime: Annotated[Runtime, Depends(get_runtime)]
+) -> IndexState:
+    """Say which snapshot this process answers from, how much changed since, and how far it is behind the database."""
+    linker, follower = service.linker, runtime.follower
+    manifest = linker.snapshot.manifest
+    with Session(service.engine) as session:
+        changes, seconds = unapplied(session, service.settings.namespace, linker.kb_version)
+    return IndexState(
+        namespace=service.settings.namespace,
+        kb_version=linker.kb_version,
+        process=os.getpid(),
+        snapshot=SnapshotState(
+            name=linker.snapshot_path.name,
+            kb_version=manifest.kb_version,
+            entities=manifest.entities,
+            created_at=manifest.created_at,
+        ),
+        delta=DeltaState(
+            entities=linker.delta_size,
+            compact_after=service.settings.compact_after,
+            compacting=follower is not None and follower.compacting,
+        ),
+        lag=Lag(changes=changes, seconds=seconds),
+        problem=None if follower is None else follower.failure,
     )
 
 

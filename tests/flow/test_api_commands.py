@@ -13,9 +13,9 @@ from app.examples import JORDAN
 NAMESAKE = str(Path(sys.executable).parent / "namesake")
 
 
-def run(home: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+def run(home: Path, *arguments: str, stdin: bytes = b"", **settings: str) -> subprocess.CompletedProcess[str]:
     env = {key: value for key, value in os.environ.items() if not key.startswith("NAMESAKE_")}
-    env |= {"NAMESAKE_HOME": str(home), "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
+    env |= {"NAMESAKE_HOME": str(home), "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"} | settings
     done = subprocess.run([NAMESAKE, *arguments], input=stdin, env=env, capture_output=True, timeout=120, check=False)
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -1,0 +1,5 @@
+"""`python -m app` is `namesake`: for processes that must not depend on where that program is."""
+
+from app.cli import main
+
+main()
