@@ -34,6 +34,7 @@ from kb.snapshot import SnapshotError
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5  # how long a change whose notification was lost, or a new snapshot, goes unnoticed
+FULL_SECONDS = 5.0  # how long a new snapshot goes unnoticed while more has changed than fits beside the old one
 AGAIN_SECONDS = 1.0  # after the database was away
 REST_SECONDS = 30.0  # after a build that failed
 
@@ -93,7 +94,10 @@ class Follower:
             limit = self._settings.compact_after
             if limit and (full or index.outdated or index.delta_size >= limit):
                 self._compaction.start(self._seen)
-            feed.wait(LOOK_SECONDS)
+            if full:
+                self._stopping.wait(FULL_SECONDS)  # reading what does not fit again and again would slow answers down
+            else:
+                feed.wait(LOOK_SECONDS)
 
     def _take_in(self) -> bool:
         """Bring answers up to date; tell whether more has changed than fits beside the snapshot."""

@@ -18,6 +18,7 @@ from app.schemas.entities import EntityAnswer, Found, FoundPage
 from app.schemas.fields import EntityId, SearchText
 from app.service import Service
 from kb import queries
+from kb.database import snapshot_session
 from kb.search import BadCursor, search_entities
 
 router = APIRouter(prefix="/v1", tags=["knowledge base"], route_class=ApiRoute, dependencies=[Depends(READING)])
@@ -80,7 +81,8 @@ def entity(
     if_none_match: Annotated[str | None, Header(description="An `ETag`; 304 if the entity is still that one.")] = None,
 ) -> EntityAnswer | Response:
     """Show everything that the knowledge base says of an entity."""
-    with Session(service.engine) as session:
+    # At one moment: a version that is newer than the content would let an edit overwrite what it never saw.
+    with snapshot_session(service.engine) as session:
         found = find_entity(session, service.settings.namespace, entity_id)
         tag = etag(found.version)
         response.headers["ETag"] = tag

@@ -1,6 +1,7 @@
 """Edits over HTTP: created, changed, deleted, restored; refused with what to do; and who may."""
 
 import json
+import threading
 import uuid
 from typing import Any
 from urllib.parse import quote
@@ -70,6 +71,31 @@ def test_the_examples_are_answered_as_the_document_shows(curator: TestClient) ->
     assert changed.json()["kb_version"] == made.json()["kb_version"] + 1
     assert curator.get("/v1/entities?q=Acca").json()["entities"][0]["id"] == "AC/DC"
     curator.delete("/v1/entities/AC/DC", headers=match("*"))
+
+
+def test_what_is_read_is_of_one_moment(curator: TestClient, fresh: Service, band: str) -> None:
+    """Else who edits what was read could overwrite what was never seen."""
+    stop = threading.Event()
+
+    def count_up() -> None:
+        version = 2
+        while not stop.is_set():
+            with Session(fresh.engine) as session, session.begin():
+                fields = {"popularity": version}
+                edit = curation.Edit("patch")
+                editing.patch_entity(session, fresh.settings.namespace, band, fields, version, edit)
+            version += 1
+
+    curator.patch(at(band), json={"popularity": 1}, headers=match(1))
+    writer = threading.Thread(target=count_up)
+    writer.start()
+    try:
+        for _ in range(100):
+            answer = curator.get(at(band))
+            assert answer.headers["etag"] == f'"{answer.json()["popularity"] + 1}"'
+    finally:
+        stop.set()
+        writer.join()
 
 
 def test_from_creation_to_restoration(curator: TestClient, band: str) -> None:

@@ -43,13 +43,13 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
+def serving(home: Path, **settings: str) -> Iterator[Server]:
     """Start a server on a free port, give it when it is ready, and stop it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = {key: value for key, value in os.environ.items() if not key.startswith("NAMESAKE_")}
-    env |= {"NAMESAKE_HOME": str(home), "NAMESAKE_PORT": str(port), "NAMESAKE_LOG_LEVEL": "error"}
+    env |= {"NAMESAKE_HOME": str(home), "NAMESAKE_PORT": str(port), "NAMESAKE_LOG_LEVEL": "error"} | settings
     command = [str(Path(sys.executable).parent / "namesake"), "serve"]
     started = time.perf_counter()
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, start_new_session=True)
