@@ -1,6 +1,7 @@
 """Fixtures: the whole service over the starter KB, with a real embedded Postgres and the real model.
 
-The database and the index are built once a test run (about half a minute); tests that only read share them.
+The database and the index are built once a test run (about half a minute; a few seconds where NAMESAKE_TEST_CACHE names
+a folder that keeps what was encoded before); tests that only read share them.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ def starter_home() -> Iterator[Path]:
     from kb.starter import files
 
     home = new_home()
+    kept = os.environ.get("NAMESAKE_TEST_CACHE")
+    if kept:
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        (home / "cache").symlink_to(Path(kept).absolute())
     settings = Settings(home=home, database_url=None)
     starter = files()
     try:

@@ -58,7 +58,7 @@ def kb(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def home(kb: str, request: pytest.FixtureRequest) -> Path:
-    """A home with that knowledge base and its index; nothing writes to it."""
+    """A home with that knowledge base and its index; who edits it takes the edits back."""
     if kb == "starter":
         return Path(request.getfixturevalue("starter_home"))
     named = os.environ.get("NAMESAKE_BENCH_HOME")

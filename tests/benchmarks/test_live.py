@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from texts import cut, starter_documents
 
 SECONDS = float(os.environ.get("NAMESAKE_BENCH_SECONDS", "60"))
 READERS, WRITERS, WORKERS, COMPACT_AFTER = 50, 5, 4, 150
+EDITS = 20
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -76,6 +79,34 @@ def test_readers_and_writers(edited_home: Path, benchmark: Any, results: Results
     late = percentile(together.linkable, 0.95)
     of = f"median {percentile(together.linkable, 0.5):.2f} s, longest {max(together.linkable):.2f} s"
     results.add("edit to linkable, p95", late, "s", "<= 1", of)
+
+
+def test_one_edit(home: Path, kb: str, benchmark: Any, results: Results) -> None:
+    """Create entities one after the other, ask until each is linked, and delete them again."""
+    key = namesake(home, "keys", "create", "--role", "curator").splitlines()[-1]
+    with serving(home) as server, httpx2.Client(base_url=server.base_url, timeout=60) as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        seconds: list[float] = []
+        benchmark.pedantic(lambda: seconds.extend(_linkable(client, number) for number in range(EDITS)), rounds=1)
+    of = f"median {percentile(seconds, 0.5):.2f} s, longest {max(seconds):.2f} s of {EDITS}"
+    results.add(f"an edit to linkable, p95, {kb} KB", percentile(seconds, 0.95), "s", "<= 1", of)
+
+
+def _linkable(client: httpx2.Client, number: int) -> float:
+    """Return the seconds from sending a new entity to the first answer that links it."""
+    label = f"{chr(ord('A') + number)}uxborough Hamlet"
+    body = {"text": f"They met in {label}.", "mentions": [{"start": 12, "end": 12 + len(label)}]}
+    entity = {"id": f"bench:{label}", "label": label, "description": "A hamlet where they met", "types": ["place"]}
+    started = time.perf_counter()
+    client.post("/v1/entities", json=entity).raise_for_status()
+    while True:
+        (mention,) = client.post("/v1/disambiguate", json=body).raise_for_status().json()["mentions"]
+        if mention["entity"] is not None and mention["entity"]["id"] == entity["id"]:
+            break
+        assert time.perf_counter() - started < PATIENCE, f"{label} was never linked"
+    seconds = time.perf_counter() - started
+    client.delete(f"/v1/entities/{entity['id']}", headers={"If-Match": "*"}).raise_for_status()
+    return seconds
 
 
 def _snapshot(client: httpx2.Client) -> str:

@@ -28,9 +28,14 @@ CITIES = [
 TYPES = [TypeRecord("place", "Place"), TypeRecord("city", "City", "place")]
 
 
-def source_of(entities: Sequence[EntityRecord], version: int = 1, types: Sequence[TypeRecord] = TYPES) -> KbSource:
+def source_of(
+    entities: Sequence[EntityRecord],
+    version: int = 1,
+    types: Sequence[TypeRecord] = TYPES,
+    namespace: str = "default",
+) -> KbSource:
     """Return what a build reads of a knowledge base."""
-    return KbSource("default", version, entities, len(entities), list(types), [], {})
+    return KbSource(namespace, version, entities, len(entities), list(types), [], {})
 
 
 class Builder:
@@ -41,9 +46,10 @@ class Builder:
         self.payloads = EntityEncoder(encoder, cache)
         self.model_version = self.payloads.model_version
 
-    def build(self, entities: Sequence[EntityRecord] = CITIES, version: int = 1) -> Path:
+    def build(self, entities: Sequence[EntityRecord] = CITIES, version: int = 1, namespace: str = "default") -> Path:
         """Build a snapshot and return its folder."""
-        return build_snapshot(source_of(entities, version), self.payloads, self.folders, lambda *_: None)
+        source = source_of(entities, version, namespace=namespace)
+        return build_snapshot(source, self.payloads, self.folders, lambda *_: None)
 
     def left(self) -> set[str]:
         """Return the names of what lies in the folder of snapshots, without the lock."""
