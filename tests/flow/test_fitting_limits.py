@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.assembly import SnapshotLinker, open_linker
+from app.assembly import open_linker
 from app.commands.fit import fit as fit_command
 from app.settings import Settings
 from app.terminal import CommandError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 def test_too_few_documents_are_said_to_be_too_few(starter_service: "Service") -> None:
-    assert isinstance(starter_service.linker, SnapshotLinker)
     pipeline = starter_service.linker.pipeline
     gold = GoldMention(0, 7, "Lincoln,_Nebraska", "gold")
     document = LabelledDocument("news/1", "news", "Lincoln is the capital of Nebraska.", (gold,))
