@@ -16,7 +16,7 @@ from kb.database import snapshot_session
 from kb.index import KbSource, SnapshotFolders, build_snapshot
 from kb.records import EntityRecord
 from kb.snapshot import Snapshot, SnapshotError
-from model.encoder import Backend, Encoder, load_encoder
+from model.encoder import Backend, Encoder, FloatArray, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
 from model.entity_encoder import EntityEncoder, payload_version
 from model.linker import Linker
@@ -166,6 +166,15 @@ class SnapshotLinker:
                     )
                 )
         return found
+
+    @property
+    def encoder_version(self) -> str:
+        """Names what makes the vectors of `embed`."""
+        return self._encoder.version
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return the unit vector of each text (texts x 384)."""
+        return self._encoder.embed(texts)
 
     def has_type(self, type_id: str) -> bool:
         """Say whether the knowledge base has this type."""

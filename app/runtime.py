@@ -17,6 +17,7 @@ from starlette.requests import Request
 from app.errors import ProblemError
 from app.expected import is_expected, message_of
 from app.metrics import Metrics
+from app.nil_mentions import NilCollector
 from app.pool import LinkPool
 from app.schemas.problem import FieldProblem
 from app.service import Service, open_service
@@ -40,12 +41,14 @@ class Runtime:
     Attributes:
         failure: why the service could not be opened; None while it has not been tried.
         pool: where linking runs.
+        nil: where mentions that are answered with NIL are collected.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, opener: Opener = open_and_build) -> None:
         self.settings = settings
         self.metrics = metrics
         self.pool = LinkPool(settings, metrics)
+        self.nil = NilCollector(metrics)
         self.failure: Exception | None = None
         self._opener = opener
         self._service: Service | None = None
@@ -98,6 +101,7 @@ class Runtime:
         return True
 
     def _close(self) -> None:
+        self.nil.close()
         self._service = None
         self._stack.close()
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Engine
 
 from app.settings import Settings, load_settings
@@ -57,6 +59,13 @@ class Disambiguator(Linker, KnowledgeBase, Protocol):
 
     def records(self, ids: Sequence[str]) -> list[EntityRecord]:
         """Return what an answer shows of these entities; ids that are not there are left out."""
+
+    @property
+    def encoder_version(self) -> str:
+        """Names what makes the vectors of `embed`; those of two versions must not be compared."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the unit vector of each text (texts x 384)."""
 
     def has_type(self, type_id: str) -> bool:
         """Say whether the knowledge base has this type."""
