@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import db, index, kb, keys
+from app.commands import db, feedback, index, kb, keys
 from app.commands.doctor import doctor
 from app.commands.evaluate import evaluate_command
 from app.commands.fit import count_links, fit
@@ -30,6 +30,7 @@ app.add_typer(kb.app, name="kb", help="Import, export and look at the knowledge 
 app.add_typer(index.app, name="index", help="Build and check the index of the knowledge base.")
 app.add_typer(db.app, name="db", help="Look after the database.")
 app.add_typer(keys.app, name="keys", help="Make, list, rotate and revoke keys of the REST API.")
+app.add_typer(feedback.app, name="feedback", help="Learn from what people say about answers.")
 app.command("evaluate")(evaluate_command)
 app.command("count-links")(count_links)
 app.command()(fit)

@@ -156,6 +156,15 @@ PROBLEMS: dict[type[conflicts.Refused], Callable[[Any], ProblemError]] = {
     conflicts.Stale: _stale,
     conflicts.XrefTaken: _xref_taken,
     conflicts.Busy: _busy,
+    conflicts.FeedbackMissing: lambda error: _problem(
+        "feedback-not-found", "id", str(error), "GET /v1/feedback lists what there is"
+    ),
+    conflicts.ProposalMissing: lambda error: _problem(
+        "proposal-not-found", "id", str(error), "GET /v1/proposals lists those that there are"
+    ),
+    conflicts.AlreadyDecided: lambda error: _problem(
+        "already-decided", "id", str(error), "to take back what it changed, undo its revision: GET /v1/revisions"
+    ),
     conflicts.RevisionMissing: lambda error: revision_missing(error.revision_id),
     conflicts.NothingToUndo: lambda error: _problem(
         "nothing-to-undo", "id", str(error), "look at the history: GET /v1/revisions"

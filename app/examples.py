@@ -143,6 +143,7 @@ ENTITY: Example = CITY_BRIEF | {
 SEARCH: Example = {
     "entities": [CITY | {"types": ["city"], "popularity": 46, "match": "exact"}],
     "cursor": None,
+    "complete": True,
     "kb_version": KB_VERSION,
     "model_version": MODEL_VERSION,
 }

@@ -14,7 +14,7 @@ from kb.live.index import LiveIndex
 from kb.live.search import LiveSearch
 from kb.records import EntityRecord
 from kb.snapshot import Snapshot
-from model.encoder import Encoder
+from model.encoder import Encoder, FloatArray
 from model.entity_encoder import EntityEncoder
 from model.linker import Linker
 from model.scorer import FeatureScorer, SingleFeatureScorer
@@ -114,6 +114,15 @@ class LiveLinker:
         """Return what an answer shows of these entities; ids that are not there are left out."""
         search = self._view.search
         return [record for key in ids if (record := search.record(key)) is not None]
+
+    @property
+    def encoder_version(self) -> str:
+        """Names what makes the vectors of `embed`; those of two versions must not be compared."""
+        return self._encoder.version
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return the unit vector of each text (texts x 384)."""
+        return self._encoder.embed(texts)
 
     def has_type(self, type_id: str) -> bool:
         """Say whether the knowledge base has this type."""

@@ -28,6 +28,7 @@ class Metrics:
         self.mentions = self._counter("mentions", "Mentions answered.")
         self.links = self._counter("links", "Mentions linked to an entity.")
         self.nil = self._counter("nil", "Mentions answered as NIL.")
+        self.nil_dropped = self._counter("nil_dropped", "Mentions answered as NIL that could not be collected.")
         self.waiting = self._gauge("waiting_requests", "Requests that wait for their turn to be linked.", "livesum")
         self.ready = self._gauge("ready", "1 where requests can be answered, else 0.", "livemin")
         self._seen_wordpieces = 0

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from app.errors import ProblemError
 from app.expected import is_expected, message_of
 from app.metrics import Metrics
+from app.nil_mentions import NilCollector
 from app.pool import LinkPool
 from app.schemas.problem import FieldProblem
 from app.service import Service, open_service
@@ -41,16 +42,21 @@ def open_and_build(settings: Settings) -> AbstractContextManager[Service]:
 class Runtime:
     """Holds the service of one application.
 
-    Attributes:
-        failure: why the service could not be opened; None while it has not been tried.
-        pool: where linking runs.
-        follower: what keeps the service up to date; None while there is none.
+        Attributes:
+            failure: why the service could not be opened; None while it has not been tried.
+            pool: where linking runs.
+    <<<<<<< HEAD
+            follower: what keeps the service up to date; None while there is none.
+    =======
+            nil: where mentions that are answered with NIL are collected.
+    >>>>>>> search
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, opener: Opener = open_and_build) -> None:
         self.settings = settings
         self.metrics = metrics
         self.pool = LinkPool(settings, metrics)
+        self.nil = NilCollector(metrics)
         self.failure: Exception | None = None
         self._opener = opener
         self.follower: Follower | None = None
@@ -109,6 +115,7 @@ class Runtime:
         return True
 
     def _close(self) -> None:
+        self.nil.close()
         self._service = self.follower = None
         self._stack.close()
 

@@ -167,6 +167,27 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=16_777_216, ge=1024, description="Largest request body, in bytes.")
     max_texts: int = Field(default=1000, ge=1, description="Most documents in one request.")
     max_mentions: int = Field(default=10_000, ge=1, description="Most mentions given for one document.")
+    feedback_days: int = Field(
+        default=365,
+        ge=0,
+        le=36_500,
+        description="Days that the texts of feedback and of collected mentions are kept; 0 keeps them for ever.",
+    )
+    collect_nil: bool = Field(
+        default=False,
+        description="Whether mentions that are answered with NIL are stored with the words around them, to propose new "
+        "entities.",
+    )
+    proposal_mentions: int = Field(
+        default=3, ge=1, le=1_000_000, description="Mentions from which on a new entity is proposed to curators."
+    )
+    proposal_similarity: float = Field(
+        default=0.2,
+        ge=-1,
+        le=1,
+        allow_inf_nan=False,
+        description="Cosine of the words around two mentions of a name from which on they are taken to mean the same.",
+    )
     log_format: LogFormat = Field(default="console", description="`console` for people, `json` for log collectors.")
     log_level: LogLevel = Field(default="info", description="Least severe level that is logged.")
 

@@ -149,3 +149,24 @@ class UndoClash(Refused):
     def __init__(self, clashes: list[Clash]) -> None:
         super().__init__("; ".join(map(str, clashes[:3])))
         self.clashes = clashes
+
+
+class FeedbackMissing(Refused):
+    """There is no such feedback: there never was, or it was deleted."""
+
+    def __init__(self, feedback_id: int) -> None:
+        super().__init__(f"there is no feedback {feedback_id}")
+
+
+class ProposalMissing(Refused):
+    """There is no such proposal: there never was, or it was deleted."""
+
+    def __init__(self, proposal_id: int) -> None:
+        super().__init__(f"there is no proposal {proposal_id}")
+
+
+class AlreadyDecided(Refused):
+    """Somebody accepted or rejected it before."""
+
+    def __init__(self, what: str, status: str, by: str | None) -> None:
+        super().__init__(f"{what} was {status} by {by or 'the command line'}")

@@ -12,18 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from psycopg.errors import QueryCanceled
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from kb import search_sql as sql
 from kb.normalise import normalise
 from kb.queries import Parameters
 
-FEW_NAMES = 2500  # up to so many names with a prefix, or entities of a type, are looked at one by one
-SIMILAR_NAMES = 3000
+FEW_NAMES = 1000  # up to so many names with a prefix, or entities of a type, are looked at one by one
+SHORT = 2  # as many letters start too many names to count them first
+PATIENCE = 1000  # milliseconds that one statement may take
 SHORTEST_SIMILAR = 3
-LEAST_SIMILARITY = 0.45  # share of three-letter pieces in common; one slip in a name of 7 letters leaves 0.5 of them
-EXACT, PREFIX, SIMILAR = range(3)
-MATCHES = ("exact", "prefix", "similar")
+LEAST_SIMILARITY = 0.4  # share of three-letter pieces in common; two slips in a name of 10 letters leave so many
+CHANGED_PIECES = 4  # by one slip
+# Names with a slip are looked for first, and names with two only where that finds none: the less alike a name may be,
+# the longer it takes.
+EXACT, PREFIX, ONE_SLIP, TWO_SLIPS = range(4)
+MATCHES = ("exact", "prefix", "similar", "similar")
 LARGEST_COUNT = 2**62
 LAST_CHARACTER = "\U0010ffff"
 
@@ -49,10 +55,17 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """Some of the entities that were found, best first; `cursor` asks for the next ones, None if these are the last."""
+    """Some of the entities that were found, best first.
+
+    Attributes:
+        hits: the entities.
+        cursor: asks for the next ones; None if these are the last.
+        complete: False where the search took too long and was given up: there may be others, and better ones.
+    """
 
     hits: list[SearchHit]
     cursor: str | None
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,80 +80,16 @@ class _Place:
 
 _START = _Place(EXACT, -1.0, LARGEST_COUNT, "")
 
-# All statements give the same columns. Postgres cannot know which way is short (few names with the prefix: look at
-# each; many: go down the list of popular entities until enough of them have one), so each statement leaves it one way
-# only: MATERIALIZED and LATERAL … LIMIT 1 are what holds it to that.
-_COLUMNS = "SELECT e.id, e.label, e.description, e.popularity"
-_ENTITY = "JOIN entity e ON e.namespace = :namespace AND e.id = f.entity_id AND e.deleted_at IS NULL"
-_TYPED = (
-    "(CAST(:types AS text[]) IS NULL OR EXISTS (SELECT 1 FROM entity_type t"
-    " WHERE t.namespace = :namespace AND t.entity_id = e.id AND t.type_id = ANY(:types)))"
-)
-_NEXT = "(-e.popularity, e.id) > (-CAST(:popularity AS bigint), CAST(:id AS text))"
-_ORDER = "ORDER BY e.popularity DESC, e.id LIMIT :limit"
-_STARTS = "a.namespace = :namespace AND a.normalised > :name AND a.normalised < :end"
-_HAS_NAME = f"(SELECT 1 FROM alias a WHERE {_STARTS} AND a.entity_id = e.id LIMIT 1)"
-_NOT_EXACT = (
-    "NOT EXISTS (SELECT 1 FROM alias x WHERE x.namespace = :namespace AND x.entity_id = e.id AND x.normalised = :name)"
-    " AND e.id <> :query"
-)
-
-_EXACT_SQL = text(f"""
-    WITH f AS MATERIALIZED (
-        SELECT a.entity_id FROM alias a WHERE a.namespace = :namespace AND a.normalised = :name
-        UNION SELECT id FROM entity WHERE namespace = :namespace AND id = :query)
-    {_COLUMNS}, 0 AS distance FROM f {_ENTITY} WHERE {_TYPED} AND {_NEXT} {_ORDER}
-""")
-_PREFIX_FEW_SQL = text(f"""
-    WITH f AS MATERIALIZED (SELECT DISTINCT a.entity_id FROM alias a WHERE {_STARTS})
-    {_COLUMNS}, 0 AS distance FROM f {_ENTITY} WHERE {_TYPED} AND {_NEXT} AND {_NOT_EXACT} {_ORDER}
-""")
-_PREFIX_MANY_SQL = text(f"""
-    {_COLUMNS}, 0 AS distance
-    FROM (SELECT * FROM entity WHERE namespace = :namespace AND deleted_at IS NULL AND popularity <= :popularity
-          ORDER BY popularity DESC, id) e, LATERAL {_HAS_NAME} a
-    WHERE {_TYPED} AND {_NEXT} AND {_NOT_EXACT} LIMIT :limit
-""")
-_PREFIX_OF_TYPE_SQL = text(f"""
-    WITH f AS MATERIALIZED (
-        SELECT DISTINCT t.entity_id FROM entity_type t WHERE t.namespace = :namespace AND t.type_id = ANY(:types))
-    {_COLUMNS}, 0 AS distance FROM f {_ENTITY}, LATERAL {_HAS_NAME} a WHERE {_NEXT} AND {_NOT_EXACT} {_ORDER}
-""")
-_SIMILAR_SQL = text(f"""
-    WITH near AS MATERIALIZED (
-        SELECT a.entity_id, a.normalised FROM alias a
-        WHERE a.namespace = :namespace AND :name <% a.normalised LIMIT {SIMILAR_NAMES}),
-    f AS MATERIALIZED (
-        SELECT entity_id, round((1 - max(similarity(normalised, :name)))::numeric, 4)::float8 AS distance
-        FROM near GROUP BY entity_id)
-    {_COLUMNS}, f.distance FROM f {_ENTITY} WHERE {_TYPED}
-    AND (f.distance, -e.popularity, e.id) > (:distance, -CAST(:popularity AS bigint), CAST(:id AS text))
-    AND NOT EXISTS {_HAS_NAME}
-    ORDER BY f.distance, e.popularity DESC, e.id LIMIT :limit
-""")
-_THRESHOLD_SQL = text("SELECT set_config('pg_trgm.word_similarity_threshold', :threshold, true)")
-_NAMES_SQL = text(f"SELECT count(*) FROM (SELECT 1 FROM alias a WHERE {_STARTS} LIMIT {FEW_NAMES + 1}) x")
-_MEMBERS_SQL = text(f"""
-    SELECT count(*) FROM (
-        SELECT 1 FROM entity_type WHERE namespace = :namespace AND type_id = ANY(:types) LIMIT {FEW_NAMES + 1}) x
-""")
-_BELOW_SQL = text("""
-    WITH RECURSIVE below(id) AS (
-        SELECT CAST(:type AS text) COLLATE "C" UNION
-        SELECT t.id FROM type t JOIN below b ON t.parent_id = b.id WHERE t.namespace = :namespace)
-    SELECT id FROM below
-""")
-
 
 def search_entities(
     session: Session, namespace: str, q: str, type_id: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> SearchPage:
     """Find entities by what was typed so far.
 
-    Names that are only similar are looked for where no name is the query itself.
+    Names that are only similar are looked for where no name is the query itself or starts with it.
 
     Args:
-        session: reads the namespace.
+        session: reads the namespace; its transaction gets a time limit, and is rolled back where that is reached.
         namespace: the knowledge base.
         q: what was typed: a name, the start of one, or an id.
         type_id: of a type; only entities that have it, or a type below it, are found.
@@ -157,55 +106,81 @@ def search_entities(
     parameters: Parameters = {"namespace": namespace, "name": name, "query": q, "end": name + LAST_CHARACTER}
     parameters["types"] = None if type_id is None else _types_below(session, namespace, type_id)
     found: list[tuple[int, Any]] = []
-    for tier in range(place.tier, SIMILAR + 1):
+    complete = True
+    for tier in range(place.tier, TWO_SLIPS + 1):
         start = place if tier == place.tier else _START
         wanted = limit + 1 - len(found)
         after = {"popularity": start.popularity, "id": start.id, "distance": start.distance}
-        values = parameters | after | {"limit": wanted}
-        found += [(tier, row) for row in _tier(session, tier, values)]
-        if len(found) > limit or (tier == PREFIX and found):
+        try:
+            found += [(tier, row) for row in _tier(session, tier, parameters | after | {"limit": wanted})]
+        except _TooSlow:
+            complete = False
+            break
+        if len(found) > limit or (tier != EXACT and found):
             break
     page = found[:limit]
     more = len(found) > limit
-    return SearchPage(_hits(session, parameters, page), _encode(*page[-1]) if more else None)
+    return SearchPage([_hit(*item) for item in page], _encode(*page[-1]) if more else None, complete)
+
+
+class _TooSlow(Exception):  # noqa: N818
+    """A statement took longer than `PATIENCE`."""
 
 
 def _tier(session: Session, tier: int, values: Parameters) -> list[Any]:
-    """Return the rows of one kind of match, after the place that `values` name."""
+    """Return the rows of one kind of match, after the place that `values` name.
+
+    Raises:
+        _TooSlow: there was not enough time to find them.
+    """
     if tier == EXACT:
-        return list(session.execute(_EXACT_SQL, values))
-    if tier == SIMILAR:
-        return _similar(session, values) if len(values["name"]) >= SHORTEST_SIMILAR else []
-    if session.execute(_NAMES_SQL, values).scalar_one() <= FEW_NAMES:
-        return list(session.execute(_PREFIX_FEW_SQL, values))
-    if values["types"] is not None and session.execute(_MEMBERS_SQL, values).scalar_one() <= FEW_NAMES:
-        return list(session.execute(_PREFIX_OF_TYPE_SQL, values))
-    return list(session.execute(_PREFIX_MANY_SQL, values))
+        return list(session.execute(sql.EXACT, values))
+    try:
+        session.execute(sql.TIME_LIMIT, {"milliseconds": str(PATIENCE)})
+        return _prefix(session, values) if tier == PREFIX else _similar(session, tier - PREFIX, values)
+    except OperationalError as error:
+        if not isinstance(error.orig, QueryCanceled):
+            raise
+        session.rollback()
+        raise _TooSlow from error
 
 
-def _similar(session: Session, values: Parameters) -> list[Any]:
-    session.execute(_THRESHOLD_SQL, {"threshold": str(LEAST_SIMILARITY)})
-    return list(session.execute(_SIMILAR_SQL, values))
+def _prefix(session: Session, values: Parameters) -> list[Any]:
+    """Return entities with a name that starts with the query.
+
+    Few names are looked at one by one; of many, the best known first, until there are enough.
+    """
+    values = values | {"few": FEW_NAMES}
+    if len(values["name"]) > SHORT:
+        rows = list(session.execute(sql.PREFIX_OF_FEW, values))
+        if rows[0].names <= FEW_NAMES:
+            return [row for row in rows if row.id is not None]
+    if values["types"] is not None and session.execute(sql.MEMBERS, values).scalar_one() <= FEW_NAMES:
+        return list(session.execute(sql.PREFIX_OF_TYPE, values))
+    found: list[Any] = []
+    for least in sql.LEVELS:
+        if len(found) < values["limit"] and least <= values["popularity"]:
+            found += session.execute(sql.PREFIX_OF_LEVEL[least], values | {"limit": values["limit"] - len(found)})
+    return found
+
+
+def _similar(session: Session, slips: int, values: Parameters) -> list[Any]:
+    """Return entities with a name that up to so many slips of the pen make the query."""
+    if len(values["name"]) < SHORTEST_SIMILAR:
+        return []
+    changed = {"name": values["name"], "changed": CHANGED_PIECES * slips, "least": LEAST_SIMILARITY}
+    if session.execute(sql.THRESHOLD, changed).scalar_one() == 0:
+        return []
+    return list(session.execute(sql.SIMILAR, values))
 
 
 def _types_below(session: Session, namespace: str, type_id: str) -> list[str]:
-    rows = session.execute(_BELOW_SQL, {"namespace": namespace, "type": type_id})
+    rows = session.execute(sql.TYPES_BELOW, {"namespace": namespace, "type": type_id})
     return [row.id for row in rows]
 
 
-def _hits(session: Session, parameters: Parameters, page: list[tuple[int, Any]]) -> list[SearchHit]:
-    types: dict[str, list[str]] = {}
-    statement = text(
-        "SELECT entity_id, type_id FROM entity_type"
-        " WHERE namespace = :namespace AND entity_id = ANY(:ids) ORDER BY type_id"
-    )
-    ids = [row.id for _, row in page]
-    for row in session.execute(statement, {"namespace": parameters["namespace"], "ids": ids}):
-        types.setdefault(row.entity_id, []).append(row.type_id)
-    return [
-        SearchHit(row.id, row.label, row.description, tuple(types.get(row.id, ())), row.popularity, MATCHES[tier])
-        for tier, row in page
-    ]
+def _hit(tier: int, row: Any) -> SearchHit:
+    return SearchHit(row.id, row.label, row.description, tuple(row.types), row.popularity, MATCHES[tier])
 
 
 def _encode(tier: int, row: Any) -> str:
@@ -218,6 +193,6 @@ def _decode(cursor: str) -> _Place:
         place = _Place(int(tier), float(distance), int(popularity), str(entity_id))
     except (binascii.Error, orjson.JSONDecodeError, OverflowError, TypeError, ValueError):
         raise BadCursor from None
-    if place.tier not in range(3) or not 0 <= place.popularity <= LARGEST_COUNT or "\0" in place.id:
+    if place.tier not in range(len(MATCHES)) or not 0 <= place.popularity <= LARGEST_COUNT or "\0" in place.id:
         raise BadCursor
     return place

@@ -83,13 +83,13 @@ def _aliases(entity: EntityRecord, key: str, quote: Quote) -> list[str]:
     return [
         # Folding can make a backslash of another character, so that `quote` of the text may be the wrong one.
         f"{key}\t{quote(alias.text)}\t{_quote_backslash(normalise(alias.text))}\t{alias.count}"
-        f"\t{optional(alias.language, quote)}\n"
+        f"\t{optional(alias.language, quote)}\t{entity.popularity}\n"
         for alias in entity.aliases
     ]
 
 
 PARTS = (
-    Part("alias", "entity_id, text, normalised, count, language", "entity_id", _aliases),
+    Part("alias", "entity_id, text, normalised, count, language, popularity", "entity_id", _aliases),
     Part(
         "entity_type",
         "entity_id, type_id",

@@ -35,6 +35,7 @@ from kb.limits import ID_CHARACTERS, PREDICATE_BYTES
 
 Id = Text(collation="C")
 Json = dict[str, Any]
+POPULAR = (100, 10)  # names of entities that were linked at least so often have an index of their own
 
 
 class Base(DeclarativeBase):
@@ -137,7 +138,10 @@ class Entity(Base):
 
 
 class Alias(Base):
-    """A surface form of an entity; `normalised` is what `kb.normalise` makes of it."""
+    """A surface form of an entity; `normalised` is what `kb.normalise` makes of it, `popularity` is the entity's.
+
+    With it, the best known of the many entities whose names start alike are found without a look at all of them.
+    """
 
     __tablename__ = "alias"
     __table_args__ = (
@@ -150,6 +154,15 @@ class Alias(Base):
             postgresql_using="gin",
             postgresql_ops={"normalised": "gin_trgm_ops"},
         ),
+        *(
+            Index(
+                f"ix_alias_popular_{least}",
+                "namespace",
+                "normalised",
+                postgresql_where=text(f"popularity >= {least}"),
+            )
+            for least in POPULAR
+        ),
     )
 
     namespace: Mapped[str] = _namespace()
@@ -158,6 +171,7 @@ class Alias(Base):
     normalised: Mapped[str] = mapped_column(Id)
     count: Mapped[int] = count_column()
     language: Mapped[str | None]
+    popularity: Mapped[int] = count_column()
 
 
 class AliasOccurrence(Base):

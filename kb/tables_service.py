@@ -1,10 +1,10 @@
-"""The tables of the service around the knowledge base: keys, rate limits, long work, proposals."""
+"""The tables of the service around the knowledge base: keys, rate limits, long work, feedback, proposals."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kb.tables import Base, Id, Json, count_column, now_column, row_number
@@ -72,7 +72,10 @@ class Job(Base):
 
 
 class Proposal(Base):
-    """An edit that waits for a curator; `base_version` is the version of the entity that it was made for."""
+    """An edit that waits for a curator; `base_version` is the version of the entity that it was made for.
+
+    Of the kind `entity`: a new entity, whose mentions are in `nil_mention`.
+    """
 
     __tablename__ = "proposal"
     __table_args__ = (
@@ -93,3 +96,68 @@ class Proposal(Base):
     decided_by: Mapped[str | None]
     decision_comment: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+
+
+class Feedback(Base):
+    """What a person says that a mention should have been; offsets are code points, end exclusive.
+
+    `digest` is of what makes two the same: who says it, the text, the span and what it should be.
+    """
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('entity', 'nil', 'no_mention')", name="verdict"),
+        CheckConstraint("status IN ('open', 'accepted', 'rejected')", name="status"),
+        CheckConstraint("(verdict = 'entity') = (entity_id IS NOT NULL)", name="entity"),
+        UniqueConstraint("namespace", "digest"),
+        Index("ix_feedback_namespace_status", "namespace", "status", "id"),
+        Index("ix_feedback_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = row_number()
+    namespace: Mapped[str] = mapped_column(Id)
+    digest: Mapped[bytes]
+    text: Mapped[str]
+    start_offset: Mapped[int]
+    end_offset: Mapped[int]
+    verdict: Mapped[str]
+    entity_id: Mapped[str | None] = mapped_column(Id)
+    answered: Mapped[Json | None]
+    model_version: Mapped[str]
+    kb_version: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(server_default="open")
+    actor: Mapped[str]
+    comment: Mapped[str | None]
+    created_at: Mapped[datetime] = now_column()
+    decided_by: Mapped[str | None]
+    decision_comment: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
+class NilMention(Base):
+    """A mention whose entity is not in the KB, with what stands around it; `proposal_id` is its cluster.
+
+    `vector` is the unit vector of the context (384 x fp16, little-endian) by the encoder of that version.
+    """
+
+    __tablename__ = "nil_mention"
+    __table_args__ = (
+        UniqueConstraint("namespace", "digest"),
+        Index("ix_nil_mention_proposal_id", "proposal_id"),
+        Index("ix_nil_mention_feedback_id", "feedback_id"),
+        Index("ix_nil_mention_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = row_number()
+    namespace: Mapped[str] = mapped_column(Id)
+    digest: Mapped[bytes]
+    name: Mapped[str]
+    normalised: Mapped[str] = mapped_column(Id)
+    context: Mapped[str]
+    start_offset: Mapped[int]
+    end_offset: Mapped[int]
+    vector: Mapped[bytes]
+    encoder_version: Mapped[str]
+    proposal_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("proposal.id", ondelete="CASCADE"))
+    feedback_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("feedback.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = now_column()

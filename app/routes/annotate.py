@@ -54,17 +54,16 @@ async def disambiguate(
 
 
 async def _link(body: LinkRequest, runtime: Runtime, service: Service) -> Response:
-    return Response(
-        await runtime.pool.run(lambda: _link_now(body, service, runtime.metrics)), media_type="application/json"
-    )
+    return Response(await runtime.pool.run(lambda: _link_now(body, service, runtime)), media_type="application/json")
 
 
-def _link_now(body: LinkRequest, service: Service, metrics: Metrics) -> bytes:
+def _link_now(body: LinkRequest, service: Service, runtime: Runtime) -> bytes:
     """Check, link and write the answer; runs in a thread."""
     batch = read_batch(body, service.settings)
     check_types(body, service)
     linked = service.linker.link(batch.documents, batch.options)
-    _count(linked, service, metrics)
+    _count(linked, service, runtime.metrics)
+    runtime.nil.add(service, batch.documents, linked)
     return orjson.dumps(build_answer(body, batch, linked, service))
 
 

@@ -59,6 +59,7 @@ def search(
     return FoundPage(
         entities=[Found.model_validate(hit, from_attributes=True) for hit in page.hits],
         cursor=page.cursor,
+        complete=page.complete,
         kb_version=kb_version,
         model_version=service.model_version,
     )

@@ -60,5 +60,9 @@ class FoundPage(BaseModel):
 
     entities: list[Found]
     cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
+    complete: bool = Field(
+        description="False where the search took too long and was given up: there may be others, and better ones. "
+        "Type more of the name."
+    )
     kb_version: int
     model_version: str

@@ -13,7 +13,10 @@ class Revision(BaseModel):
 
     id: int = Field(description="Counts up, in the order of the edits.")
     entity: str | None = Field(description="Id of the edited entity; null for a type or a predicate.")
-    kind: str = Field(description="What was done: `create`, `replace`, `patch`, `delete`, `restore`, `undo`, `import`.")
+    kind: str = Field(
+        description="What was done: `create`, `replace`, `patch`, `delete`, `restore`, `undo`, `import`, `feedback`, "
+        "`proposal`."
+    )
     actor: str | None = Field(description="Who did it: `key:ID/NAME`, or null where the command line did.")
     comment: str | None = Field(description="Why.")
     created_at: datetime

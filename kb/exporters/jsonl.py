@@ -43,9 +43,9 @@ def export_jsonl(
     with snapshot_session(engine) as session:
         total = queries.count_entities(session, namespace)
         if types is not None:
-            _write(types, (type_json(item) for item in queries.stream_types(session, namespace)))
+            write_jsonl(types, (type_json(item) for item in queries.stream_types(session, namespace)))
         if predicates is not None:
-            _write(predicates, (predicate_json(item) for item in queries.stream_predicates(session, namespace)))
+            write_jsonl(predicates, (predicate_json(item) for item in queries.stream_predicates(session, namespace)))
 
         def told() -> Rows:
             for done, entity in enumerate(queries.stream_entities(session, namespace), start=1):
@@ -53,10 +53,11 @@ def export_jsonl(
                 if done % 1000 == 0 or done == total:
                     progress("entities", done, total)
 
-        return _write(entities, told())
+        return write_jsonl(entities, told())
 
 
-def _write(path: Path, rows: Rows) -> int:
+def write_jsonl(path: Path, rows: Rows) -> int:
+    """Write rows, one a line, and return how many they are. A file gets its name when it is whole."""
     # Closed, also after a failure: they read from a cursor of the server.
     with closing(rows):
         if path == STDOUT:

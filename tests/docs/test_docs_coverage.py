@@ -11,7 +11,7 @@ from docs_pages import ROOT
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
-from app.schemas import answers, edits, entities, history, keys, problem, requests
+from app.schemas import answers, edits, entities, feedback, history, keys, problem, requests
 from app.schemas import fields as limits
 from app.settings import Settings
 from kb.importers import checks
@@ -104,6 +104,15 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (history.UndoSinceAnswer, "History"),
         (history.Changes, "Changes"),
         (history.Change, "Changes"),
+        (feedback.NewFeedback, "Feedback"),
+        (feedback.Answered, "Feedback"),
+        (feedback.Feedback, "Feedback"),
+        (feedback.FeedbackPage, "Feedback"),
+        (feedback.Proposal, "Proposals"),
+        (feedback.ProposalName, "Proposals"),
+        (feedback.ProposalExample, "Proposals"),
+        (feedback.ProposalPage, "Proposals"),
+        (feedback.AcceptedProposal, "Proposals"),
         (keys.NewKey, "Keys"),
         (keys.Renewal, "Keys"),
         (keys.IssuedKey, "Keys"),
@@ -130,6 +139,7 @@ def test_the_limits_of_the_api_are_those_that_hold() -> None:
     assert f"| {rate:g} a second, {burst} at once |" in said
     assert Settings.model_fields["max_body_bytes"].default == 16 * 2**20
     assert f"| candidates listed for a mention | {limits.MAX_CANDIDATES} |" in said
+    assert f"| text of feedback | {feedback.FEEDBACK_CHARS:,} code points |" in said
     assert f"| revisions undone at once | {MOST_REVISIONS:,} |" in said
     assert f"| types in a request | {limits.MAX_TYPES} |" in said
 

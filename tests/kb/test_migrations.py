@@ -135,6 +135,17 @@ def test_data_survives_another_migration(kb: Kb) -> None:
     assert (kb.records(), kb.sizes(), kb.version()) == before
 
 
+def test_names_that_are_there_learn_how_popular_their_entity_is(empty_engine: Engine, tmp_path: Path) -> None:
+    migrate(empty_engine)
+    kb = Kb(empty_engine, "default", tmp_path)
+    kb.load([entity("a", "A", popularity=150, aliases=[{"text": "Aa", "count": 1}]), entity("b", "B")])
+    rows = "SELECT entity_id, text, popularity FROM alias WHERE namespace = :namespace ORDER BY 1, 2"
+    before = kb.sql(rows)
+    downgrade(empty_engine, "0002")
+    migrate(empty_engine)
+    assert kb.sql(rows) == before == [("a", "A", 150), ("a", "Aa", 150), ("b", "B", 0)]
+
+
 @pytest.mark.parametrize("start", ["base", "head"])
 def test_two_processes_that_migrate_at_once(empty_url: URL, start: str) -> None:
     if start == "head":
