@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+REPORT_HELP = "File for what became of each entity: added, changed, unchanged, conflicting."
 FILE_HELP = "Entities, one JSON object a line (.jsonl or .jsonl.gz); - reads standard input."
 
 
@@ -27,6 +28,7 @@ def import_(
     source: Annotated[str | None, typer.Option(help="Where the data comes from.", show_default=False)] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of that source.", show_default=False)] = None,
     rejects: Annotated[Path | None, typer.Option(help="File for unusable lines.", show_default=False)] = None,
+    report: Annotated[Path | None, typer.Option(help=REPORT_HELP, show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, tell what would be written.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where it was interrupted.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a line is rejected.")] = False,
@@ -49,7 +51,7 @@ def import_(
     from kb.importers.report import Progress as Position
 
     settings = command_settings(namespace=namespace)
-    options = ImportOptions(settings.namespace, source, licence, dry_run, restart, rejects)
+    options = ImportOptions(settings.namespace, source, licence, dry_run, restart, rejects, report)
     for path in (file, types, predicates):
         if path is not None and str(path) != "-" and not path.is_file():
             raise CommandError(f"There is no file {path}", "check the path")
@@ -65,9 +67,9 @@ def import_(
             rate = f"{position.entities / seconds:,.0f} entities/s" if seconds > 0 else ""
             bar.update(task, completed=position.done_bytes, total=position.total_bytes, rate=rate)
 
-        report = import_jsonl(engine, file, types=types, predicates=predicates, options=options, progress=advance)
-    _show(report)
-    if report.damage is not None or (strict and report.rejected):
+        result = import_jsonl(engine, file, types=types, predicates=predicates, options=options, progress=advance)
+    _show(result)
+    if result.damage is not None or (strict and result.rejected):
         raise typer.Exit(1)
 
 
@@ -96,6 +98,9 @@ def _warn(report: ImportReport) -> None:
     if report.pending_relations:
         some = "; ".join(" ".join(edge) for edge in report.pending_examples)
         print_error("warning", f"{report.pending_relations:,} relations wait for their object: {some}", "yellow")
+    if report.conflicts:
+        count = report.entities.conflicting
+        print_error("warning", f"{count:,} entities conflict: {'; '.join(report.conflicts)}", "yellow")
     for where, line, field, error in report.rejects:
         print_error("rejected", f"{where} line {line}, {field or 'whole line'}: {visible(error)}", "yellow")
     if report.rejects_file is not None:
