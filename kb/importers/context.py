@@ -14,6 +14,7 @@ from kb.curation import Edit
 from kb.importers.changes import ChangesFile
 from kb.importers.checks import Rejected
 from kb.importers.clashes import IMPORT
+from kb.importers.formats import USUAL, Reading
 from kb.importers.lines import LineReader
 from kb.importers.reading import Item, read_lines
 from kb.importers.report import Counts, ImportReport, ProgressCallback, RejectsFile
@@ -34,6 +35,7 @@ class ImportOptions:
         restart: begin with the first line, even if an earlier import of the file was interrupted.
         rejects: file for the lines that cannot be used; None: FILE.rejects.jsonl beside the file of entities.
         report: file for what became of each entity; None for no such file.
+        reading: how to read the file of entities: its format, and what belongs to that.
         actor: who imports, for the revisions.
         batch: entities in one transaction.
     """
@@ -45,6 +47,7 @@ class ImportOptions:
     restart: bool = False
     rejects: Path | None = None
     report: Path | None = None
+    reading: Reading = USUAL
     actor: str | None = None
     batch: int = BATCH_ENTITIES
 

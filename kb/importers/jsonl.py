@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -19,7 +20,7 @@ from kb.importers import progress as jobs
 from kb.importers.apart import open_batches
 from kb.importers.changes import ChangesFile
 from kb.importers.clashes import edit_clashes, xref_clashes
-from kb.importers.classes import import_predicates, import_types
+from kb.importers.classes import import_predicates, import_types, put_classes
 from kb.importers.context import ImportContext, ImportOptions
 from kb.importers.lines import STDIN, fingerprint, shown_name, total_bytes
 from kb.importers.preview import Preview
@@ -68,7 +69,7 @@ def import_jsonl(
 def _import_entities(context: ImportContext, path: Path) -> None:
     options, report = context.options, context.report
     mark = fingerprint(path)
-    key = None if mark is None else f"{mark}-{options.source or ''}"
+    key = None if mark is None else f"{mark}-{options.source or ''}{options.reading.mark}"
     with jobs.exclusive(context.engine, options.namespace, key), closing(_batches(context, path)) as batches:
         with Session(context.engine) as session, session.begin():
             curation.ensure_namespace(session, options.namespace)
@@ -81,7 +82,7 @@ def _import_entities(context: ImportContext, path: Path) -> None:
         context.changes.begin(job.line)
         looked_at = 0
         for batch in batches:
-            if batch.line > job.line:
+            if batch.line > job.line or any(batch.classes):
                 _write(context, batch, job)
             if report.entities.added >= max(MANY, 4 * looked_at):
                 # Else Postgres would look for each batch as if the tables were still empty.
@@ -102,11 +103,12 @@ def _write(context: ImportContext, batch: Batch, job: jobs.ImportJob) -> None:
         found = curation.compare_entities(session, namespace, [item for _, item in staged])
         before = curation.former(session, namespace, found)
         overwritten = edit_clashes(session, namespace, found)
+        put_classes(context, session, batch.classes)
         outcome = curation.write_entities(session, namespace, found, before, context.edit)
         clashes = [*overwritten, *xref_clashes(session, namespace, found.written)]
         context.changes.add(staged, found, before, clashes)
         _count(report, outcome)
-        jobs.save(session, job, batch.line, report.entities)
+        jobs.save(session, job, max(batch.line, job.line), report.entities)
     report.unknown_types.extend(outcome.types)
     report.unknown_predicates.extend(outcome.predicates)
 
@@ -128,6 +130,7 @@ def _preview(context: ImportContext, path: Path, preview: Preview) -> None:
     context.changes.begin(0)
     with Session(context.engine) as session, closing(_batches(context, path)) as batches:
         for batch in batches:
+            preview.know(batch.classes)
             _count(context.report, preview.add(session, batch.staged, context.changes))
         preview.finish(session, context.report)
 
@@ -139,7 +142,7 @@ def _batches(context: ImportContext, path: Path) -> Generator[Batch, None, None]
     """
     options, report, name, size = context.options, context.report, shown_name(path), total_bytes(path)
     counted = Counts()
-    with open_batches(path, options.source, options.batch) as batches:
+    with open_batches(path, replace(options.reading, source=options.source), options.batch) as batches:
         for batch in _read_ahead(batches):
             counted.read += batch.read
             for number, reason, raw in batch.rejected:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from kb import curation, queries
 from kb.importers.changes import ChangesFile
 from kb.importers.clashes import ExpectedXrefs, edit_clashes
+from kb.importers.reading import Classes
 from kb.importers.report import EXAMPLES, ImportReport
 from kb.records import PredicateRecord, TypeRecord
 
@@ -29,6 +30,11 @@ class Preview:
         self._predicates: set[str] = set()
         self._objects: Counter[str] = Counter()
         self._examples: dict[str, tuple[str, str, str]] = {}
+
+    def know(self, classes: Classes) -> None:
+        """Note types and predicates that the file itself tells of."""
+        self._known_types.update(item.id for item in classes.types)
+        self._known_predicates.update(item.id for item in classes.predicates)
 
     def add(
         self, session: Session, staged: Sequence[tuple[int, curation.Staged]], changes: ChangesFile
