@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,34 +12,69 @@ import typer
 from app.commands.kb_import import import_
 from app.terminal import CommandError, command_settings
 
+FORMAT_HELP = "Format to write; the name of the file tells it otherwise (.jsonl; .csv; .ttl or .nt for skos)."
+
+
+class Format(StrEnum):
+    """What an export writes."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    SKOS = "skos"
+
+
 app = typer.Typer(no_args_is_help=True)
 app.command("import")(import_)
 
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="File to write (.jsonl or .jsonl.gz); - writes standard output.")],
+    file: Annotated[
+        Path, typer.Argument(help="File to write, compressed if its name ends in .gz; - is standard output.")
+    ],
+    format_: Annotated[Format | None, typer.Option("--format", help=FORMAT_HELP, show_default=False)] = None,
     types: Annotated[Path | None, typer.Option(help="File for the types.", show_default=False)] = None,
     predicates: Annotated[Path | None, typer.Option(help="File for the predicates.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
-    """Export the knowledge base in the format of the import.
+    """Export the knowledge base in a format of the import.
 
-    Example:
+    Examples:
     namesake kb export entities.jsonl.gz --types types.jsonl --predicates predicates.jsonl
+
+    namesake kb export entities.ttl
     """
     from app.progress import step_bars
     from app.service import open_database
-    from kb.exporters.jsonl import STDOUT, export_jsonl
+    from kb.exporters.jsonl import export_jsonl
+    from kb.exporters.skos import export_skos
+    from kb.exporters.tables import export_csv
+    from kb.exporters.writing import STDOUT
 
     settings = command_settings()
+    chosen = format_ or _format_of(file)
+    if chosen is not Format.JSONL and (types or predicates):
+        raise CommandError(f"--types and --predicates belong to jsonl, not to {chosen}", "leave them out")
     for path in (file, types, predicates):
         if path is not None and path != STDOUT and path.exists() and not force:
             raise CommandError(f"{path} exists already", "name another file, or add --force")
     with open_database(settings) as engine, step_bars() as progress:
-        count = export_jsonl(engine, settings.namespace, file, types=types, predicates=predicates, progress=progress)
+        if chosen is Format.JSONL:
+            count = export_jsonl(
+                engine, settings.namespace, file, types=types, predicates=predicates, progress=progress
+            )
+        else:
+            write = export_csv if chosen is Format.CSV else export_skos
+            count = write(engine, settings.namespace, file, progress=progress)
     where = "standard output" if file == STDOUT else str(file)
     typer.echo(f"Wrote {count:,} entities to {where}", err=file == STDOUT)
+
+
+def _format_of(file: Path) -> Format:
+    name = file.name.removesuffix(".gz")
+    if name.endswith((".ttl", ".nt")):
+        return Format.SKOS
+    return Format.CSV if name.endswith(".csv") else Format.JSONL
 
 
 @app.command()

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from kb.importers.report import ImportReport, Progress, ProgressCallback
 
 REPORT_HELP = "File for what became of each entity: added, changed, unchanged, conflicting."
-FILE_HELP = "Entities (.jsonl, .csv, .tsv, also with .gz; data.noun of WordNet); - reads standard input."
-FORMAT_HELP = "Format of the file: jsonl, csv or wordnet. Its name tells it otherwise."
+FILE_HELP = (
+    "Entities (.jsonl, .csv, .tsv, also with .gz; data.noun of WordNet; .ttl, .rdf, .nt); - reads standard input."
+)
+FORMAT_HELP = "Format of the file: jsonl, csv, wordnet, turtle, rdfxml or ntriples. Its name tells it otherwise."
 ENCODING_HELP = "Encoding of a table that is not in UTF-8."
 DELIMITER_HELP = "What stands between the columns of a table: one character, or tab. It is found out otherwise."
+LANGUAGE_HELP = "Of RDF, a language of names and descriptions, the preferred one first; may be repeated."
+RELATION_HELP = "Of RDF, a property (IRI) that becomes a relation; or @FILE with one a line. May be repeated."
 MAP_HELP = (
     "Column of a table for a field: FIELD=COLUMN, FIELD=COLUMN|SEPARATOR; or @FILE with one a line. May be repeated."
 )
@@ -38,6 +42,8 @@ def import_(
     delimiter: Annotated[str | None, typer.Option(help=DELIMITER_HELP, show_default=False)] = None,
     encoding: Annotated[str | None, typer.Option(help=ENCODING_HELP, show_default=False)] = None,
     instances: Annotated[bool, typer.Option("--instances", help="Of WordNet, individuals only: no classes.")] = False,
+    language: Annotated[list[str] | None, typer.Option(help=LANGUAGE_HELP, show_default=False)] = None,
+    relation: Annotated[list[str] | None, typer.Option(help=RELATION_HELP, show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, tell what would be written.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where it was interrupted.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a line is rejected.")] = False,
@@ -57,7 +63,15 @@ def import_(
     from kb.importers.jsonl import import_jsonl
 
     settings = command_settings(namespace=namespace)
-    reading = Reading(format_, encoding=encoding, delimiter=delimiter, mapping=_lines(mapping), instances=instances)
+    reading = Reading(
+        format_,
+        encoding=encoding,
+        delimiter=delimiter,
+        mapping=_lines(mapping),
+        instances=instances,
+        languages=tuple(language or ()),
+        relations=_lines(relation),
+    )
     options = ImportOptions(settings.namespace, source, licence, dry_run, restart, rejects, report, reading)
     for path in (file, types, predicates):
         if path is not None and str(path) != "-" and not path.is_file():

@@ -25,6 +25,8 @@ class Reading:
         delimiter: what stands between columns; None: found out.
         mapping: which column is which field, as `FIELD=COLUMN` or `FIELD=COLUMN|SEPARATOR`.
         instances: of WordNet, only synsets that are one individual each.
+        languages: languages of names and descriptions, the preferred one first; none: all.
+        relations: properties that become relations, beside those that always do.
     """
 
     format: str | None = None
@@ -33,6 +35,8 @@ class Reading:
     delimiter: str | None = None
     mapping: tuple[str, ...] = ()
     instances: bool = False
+    languages: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
 
     def dumps(self) -> str:
         """Return all of it as a string."""
@@ -60,7 +64,7 @@ class Reading:
 
 
 USUAL = Reading()
-LISTS = ("mapping",)
+LISTS = ("mapping", "languages", "relations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,14 @@ class Format:
     options: tuple[str, ...] = ()
 
 
+RDF_OPTIONS = ("languages", "relations")
 FORMATS = {
     "jsonl": Format("kb.importers.json_lines:JsonLinesReader", (".jsonl", ".ndjson")),
     "csv": Format("kb.importers.tables:TableReader", (".csv", ".tsv"), ("encoding", "delimiter", "mapping")),
     "wordnet": Format("kb.importers.wordnet:WordNetReader", ("data.noun",), ("instances",)),
+    "turtle": Format("kb.importers.skos:read_turtle", (".ttl",), RDF_OPTIONS),
+    "rdfxml": Format("kb.importers.skos:read_rdf_xml", (".rdf", ".xml", ".owl"), RDF_OPTIONS),
+    "ntriples": Format("kb.importers.skos:read_ntriples", (".nt",), RDF_OPTIONS),
 }
 PACKED = (".gz",)
 

@@ -86,6 +86,10 @@ class LineReader:
             else:
                 self.damage += f" Line {number + 1} is cut off and was left out."
 
+    def whole(self) -> bytes:
+        """Return all of the file in the place of its lines; `damage` says whether it is whole."""
+        return b"".join(self._chunks())
+
     def _chunks(self) -> Iterator[bytes]:
         """Yield the unpacked bytes; note damage and stop there."""
         first = True
