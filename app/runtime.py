@@ -42,14 +42,11 @@ def open_and_build(settings: Settings) -> AbstractContextManager[Service]:
 class Runtime:
     """Holds the service of one application.
 
-        Attributes:
-            failure: why the service could not be opened; None while it has not been tried.
-            pool: where linking runs.
-    <<<<<<< HEAD
-            follower: what keeps the service up to date; None while there is none.
-    =======
-            nil: where mentions that are answered with NIL are collected.
-    >>>>>>> search
+    Attributes:
+        failure: why the service could not be opened; None while it has not been tried.
+        pool: where linking runs.
+        follower: what keeps the service up to date; None while there is none.
+        nil: where mentions that are answered with NIL are collected.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, opener: Opener = open_and_build) -> None:

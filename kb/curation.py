@@ -47,6 +47,11 @@ class Comparison(NamedTuple):
     unchanged: list[Staged]
 
     @property
+    def written(self) -> list[Staged]:
+        """Those that have to be written."""
+        return self.fresh + self.deleted + self.changed
+
+    @property
     def outcome(self) -> Outcome:
         """What writing them does."""
         return Outcome(len(self.fresh) + len(self.deleted), len(self.changed), len(self.unchanged))
@@ -110,8 +115,20 @@ def put_entities(session: Session, namespace: str, staged: Sequence[Staged], edi
     """Create entities, or replace what is known of them. Ids must be distinct; equal content writes nothing."""
     lock(session, namespace)
     found = compare_entities(session, namespace, staged)
+    return write_entities(session, namespace, found, former(session, namespace, found), edit)
+
+
+def former(session: Session, namespace: str, found: Comparison) -> dict[str, Staged]:
+    """Return, by id, what the entities with other content are now."""
+    return _as_they_are(session, namespace, [item.id for item in found.changed])
+
+
+def write_entities(
+    session: Session, namespace: str, found: Comparison, before: Mapping[str, Staged], edit: Edit
+) -> Outcome:
+    """Write entities that were compared under this transaction's `lock`; `before` is what `former` returned."""
     outcome = found.outcome
-    written = found.fresh + found.deleted + found.changed
+    written = found.written
     if not written:
         return outcome
     ensure_namespace(session, namespace)
@@ -119,12 +136,11 @@ def put_entities(session: Session, namespace: str, staged: Sequence[Staged], edi
     predicates = (name for item in written for name in item.predicates)
     outcome.predicates = _create_predicates(session, namespace, predicates, edit)
     sources = {name: put_source(session, namespace, name) for name in {item.source for item in written} if name}
-    before = _former(session, namespace, [item.id for item in found.changed])
     rows.insert_entities(session, namespace, found.fresh, sources)
     rows.update_entities(session, namespace, found.deleted + found.changed, sources)
     rows.replace_parts(session, namespace, written, before)
-    former = {key: item.line for key, item in before.items()}
-    revised = [Revised(item.id, former.get(item.id), item.line) for item in written]
+    lines = {key: item.line for key, item in before.items()}
+    revised = [Revised(item.id, lines.get(item.id), item.line) for item in written]
     rows.publish(session, namespace, "entity", revised, edit)
     return outcome
 
@@ -132,7 +148,7 @@ def put_entities(session: Session, namespace: str, staged: Sequence[Staged], edi
 def delete_entities(session: Session, namespace: str, ids: Sequence[str], edit: Edit) -> int:
     """Delete entities and return how many there were; relations that lead to them become pending."""
     lock(session, namespace)
-    before = _former(session, namespace, ids)
+    before = _as_they_are(session, namespace, ids)
     for part in PARTS:
         rows.remove_part(session, namespace, part, list(before))
     statement = text(
@@ -241,6 +257,6 @@ def _compare(
     return outcome
 
 
-def _former(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, Staged]:
+def _as_they_are(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, Staged]:
     """Return those of the entities that exist and are not deleted, as they are now."""
     return {record.id: stage(record) for record in read_entities(session, namespace, ids)}

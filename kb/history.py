@@ -124,6 +124,16 @@ def last_content(session: Session, namespace: str, entity_id: str) -> Content | 
     return content
 
 
+def last_revisions(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, RevisionBrief]:
+    """Return the newest revision of each entity that has any, by the entity's id."""
+    statement = text(
+        f"SELECT r.* FROM unnest(CAST(:ids AS text[])) AS v(id) CROSS JOIN LATERAL (SELECT {_BRIEF} FROM revision"  # noqa: S608
+        " WHERE namespace = :namespace AND entity_id = v.id ORDER BY revision.id DESC LIMIT 1) AS r"
+    )
+    rows = session.execute(statement, {"namespace": namespace, "ids": list(ids)})
+    return {row.entity_id: RevisionBrief(*row) for row in rows}
+
+
 def difference(before: Content | None, after: Content | None) -> list[FieldChange]:
     """Return the fields in which two contents differ, in the order of the file format."""
     old, new = before or {}, after or {}

@@ -149,6 +149,18 @@ def read_predicates(session: Session, namespace: str, ids: Sequence[str]) -> dic
     return {row[0]: PredicateRecord(*row) for row in rows}
 
 
+def xref_schemes(session: Session, namespace: str) -> list[str]:
+    """Return the schemes of the cross-references, sorted."""
+    statement = text("SELECT DISTINCT scheme FROM xref WHERE namespace = :namespace ORDER BY scheme")
+    return list(session.execute(statement, {"namespace": namespace}).scalars())
+
+
+def used_predicates(session: Session, namespace: str) -> list[str]:
+    """Return the predicates that relations have, sorted."""
+    statement = text("SELECT DISTINCT predicate_id FROM relation WHERE namespace = :namespace ORDER BY predicate_id")
+    return list(session.execute(statement, {"namespace": namespace}).scalars())
+
+
 def stream_alias_occurrences(session: Session, namespace: str) -> Iterator[AliasOccurrenceRecord]:
     """Yield the corpus counts of normalised forms, sorted by form."""
     statement = text(

@@ -24,7 +24,8 @@ def export(
     """
     from app.service import open_database
     from kb.database import snapshot_session
-    from kb.exporters.jsonl import STDOUT, write_jsonl
+    from kb.exporters.jsonl import write_jsonl
+    from kb.exporters.writing import STDOUT
     from kb.feedback import training_documents
 
     settings = command_settings()

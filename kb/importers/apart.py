@@ -20,7 +20,8 @@ from threading import Thread
 from typing import Any
 
 from kb.importers.checks import Rejected
-from kb.importers.lines import STDIN, LineReader
+from kb.importers.formats import Reading, open_reader
+from kb.importers.lines import STDIN
 from kb.importers.reading import Batch, rare_garbage_collection, read_batches
 from kb.importers.report import ImportFailed
 from kb.staging import Staged
@@ -30,20 +31,20 @@ LARGE_BYTES = 1 << 20
 
 
 @contextmanager
-def open_batches(path: Path, source: str | None, size: int) -> Iterator[Iterator[Batch]]:
+def open_batches(path: Path, how: Reading, size: int) -> Iterator[Iterator[Batch]]:
     """Yield the batches of a file, which are read while they are asked for.
 
     Args:
         path: the file; `-` is standard input.
-        source: the source of entities that name none.
+        how: how to read it.
         size: entities in a batch.
     """
     if _is_large(path):
-        with _other_process(path, source, size) as batches:
+        with _other_process(path, how, size) as batches:
             yield batches
     else:
-        with closing(LineReader(path)) as lines:
-            yield read_batches(lines, source, size)
+        with closing(open_reader(path, how)) as lines:
+            yield read_batches(lines, size)
 
 
 def _is_large(path: Path) -> bool:
@@ -52,11 +53,11 @@ def _is_large(path: Path) -> bool:
 
 
 @contextmanager
-def _other_process(path: Path, source: str | None, size: int) -> Iterator[Iterator[Batch]]:
+def _other_process(path: Path, how: Reading, size: int) -> Iterator[Iterator[Batch]]:
     receiving, sending = Pipe(duplex=False)
     with receiving:
         with sending:
-            arguments = [str(sending.fileno()), str(path), str(size), *([] if source is None else [source])]
+            arguments = [str(sending.fileno()), str(path), str(size), how.dumps()]
             process = Popen(
                 [sys.executable, "-P", "-m", __name__, *arguments],
                 stdin=None if path == STDIN else DEVNULL,
@@ -75,7 +76,7 @@ def _received(connection: Connection, process: Popen[bytes]) -> Iterator[Batch]:
 
     Raises:
         OSError: it could not read the file.
-        ImportFailed: it ended before it had sent everything.
+        ImportFailed: the file is not what it should be, or the process ended before it had sent everything.
     """
     while True:
         try:
@@ -84,7 +85,7 @@ def _received(connection: Connection, process: Popen[bytes]) -> Iterator[Batch]:
             raise _ended_early(process.wait()) from None
         if message is None:
             return
-        if isinstance(message, OSError):
+        if isinstance(message, (OSError, ImportFailed)):
             raise message
         yield _unpacked(*message)
 
@@ -99,7 +100,7 @@ def _packed(batch: Batch) -> tuple[Any, ...]:
     """Return a batch as plain tuples: they are pickled in half the time that objects take."""
     staged = [(number, tuple(item)) for number, item in batch.staged]
     rejected = [(number, why.field, why.error, why.remedy, raw) for number, why, raw in batch.rejected]
-    return staged, rejected, batch.unknown_fields, batch.read, batch.line, batch.done_bytes, batch.damage
+    return staged, rejected, batch.unknown_fields, batch.read, batch.line, batch.done_bytes, batch.damage, batch.classes
 
 
 def _unpacked(staged: list[Any], rejected: list[Any], *others: Any) -> Batch:
@@ -110,19 +111,19 @@ def _unpacked(staged: list[Any], rejected: list[Any], *others: Any) -> Batch:
     )
 
 
-def _main(handle: str, path: str, size: str, source: str | None = None) -> None:
+def _main(handle: str, path: str, size: str, how: str) -> None:
     """Be the other process: send the batches of a file, and None after the last one."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with Connection(int(handle), readable=False) as connection, rare_garbage_collection():
         Thread(target=_end_when_unread, args=(connection.fileno(),), daemon=True).start()
         try:
-            with closing(LineReader(Path(path))) as lines:
-                for batch in read_batches(lines, source, int(size)):
+            with closing(open_reader(Path(path), Reading.loads(how))) as lines:
+                for batch in read_batches(lines, int(size)):
                     connection.send(_packed(batch))
             connection.send(None)
         except BrokenPipeError:
             return
-        except OSError as error:
+        except (OSError, ImportFailed) as error:
             connection.send(error)
 
 

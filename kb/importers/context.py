@@ -11,7 +11,10 @@ from typing import Any
 from sqlalchemy import Engine
 
 from kb.curation import Edit
+from kb.importers.changes import ChangesFile
 from kb.importers.checks import Rejected
+from kb.importers.clashes import IMPORT
+from kb.importers.formats import USUAL, Reading
 from kb.importers.lines import LineReader
 from kb.importers.reading import Item, read_lines
 from kb.importers.report import Counts, ImportReport, ProgressCallback, RejectsFile
@@ -31,6 +34,8 @@ class ImportOptions:
         dry_run: write nothing, only tell what would be written.
         restart: begin with the first line, even if an earlier import of the file was interrupted.
         rejects: file for the lines that cannot be used; None: FILE.rejects.jsonl beside the file of entities.
+        report: file for what became of each entity; None for no such file.
+        reading: how to read the file of entities: its format, and what belongs to that.
         actor: who imports, for the revisions.
         batch: entities in one transaction.
     """
@@ -41,6 +46,8 @@ class ImportOptions:
     dry_run: bool = False
     restart: bool = False
     rejects: Path | None = None
+    report: Path | None = None
+    reading: Reading = USUAL
     actor: str | None = None
     batch: int = BATCH_ENTITIES
 
@@ -53,13 +60,14 @@ class ImportContext:
     options: ImportOptions
     report: ImportReport
     rejects: RejectsFile
+    changes: ChangesFile
     progress: ProgressCallback
     started: float = field(default_factory=time.monotonic)
 
     @property
     def edit(self) -> Edit:
         """What the revisions say about themselves."""
-        return Edit("import", self.options.actor)
+        return Edit(IMPORT, self.options.actor)
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -17,7 +18,9 @@ from sqlalchemy.orm import Session
 from kb import curation, queries
 from kb.importers import progress as jobs
 from kb.importers.apart import open_batches
-from kb.importers.classes import import_predicates, import_types
+from kb.importers.changes import ChangesFile
+from kb.importers.clashes import edit_clashes, xref_clashes
+from kb.importers.classes import import_predicates, import_types, put_classes
 from kb.importers.context import ImportContext, ImportOptions
 from kb.importers.lines import STDIN, fingerprint, shown_name, total_bytes
 from kb.importers.preview import Preview
@@ -44,14 +47,15 @@ def import_jsonl(
     goes on after the last line that it committed when the same file is imported again.
 
     Raises:
-        ImportFailed: another process imports the file, or the rejects cannot be written.
+        ImportFailed: another process imports the file, or the rejects or the report cannot be written.
         OSError: a file cannot be opened.
     """
     options = options or ImportOptions()
     report = ImportReport(dry_run=options.dry_run)
     rejects = RejectsFile(_rejects_path(entities or types or predicates, options), report)
-    context = ImportContext(engine, options, report, rejects, progress or (lambda _: None))
-    with closing(rejects), rare_garbage_collection():
+    changes = ChangesFile(options.report, report)
+    context = ImportContext(engine, options, report, rejects, changes, progress or (lambda _: None))
+    with closing(rejects), closing(changes), rare_garbage_collection():
         known_types = [] if types is None else import_types(context, types)
         known_predicates = [] if predicates is None else import_predicates(context, predicates)
         if entities is not None and options.dry_run:
@@ -65,7 +69,7 @@ def import_jsonl(
 def _import_entities(context: ImportContext, path: Path) -> None:
     options, report = context.options, context.report
     mark = fingerprint(path)
-    key = None if mark is None else f"{mark}-{options.source or ''}"
+    key = None if mark is None else f"{mark}-{options.source or ''}{options.reading.mark}"
     with jobs.exclusive(context.engine, options.namespace, key), closing(_batches(context, path)) as batches:
         with Session(context.engine) as session, session.begin():
             curation.ensure_namespace(session, options.namespace)
@@ -75,9 +79,10 @@ def _import_entities(context: ImportContext, path: Path) -> None:
             job = jobs.begin(session, options.namespace, key, parameters, restart=options.restart)
         report.resumed_at = job.line
         report.entities = job.counts
+        context.changes.begin(job.line)
         looked_at = 0
         for batch in batches:
-            if batch.line > job.line:
+            if batch.line > job.line or any(batch.classes):
                 _write(context, batch, job)
             if report.entities.added >= max(MANY, 4 * looked_at):
                 # Else Postgres would look for each batch as if the tables were still empty.
@@ -91,12 +96,19 @@ def _write(context: ImportContext, batch: Batch, job: jobs.ImportJob) -> None:
     """Write a batch in one transaction; what the finished import commits makes the batches before it safe."""
     namespace, report = context.options.namespace, context.report
     # The same file may be cut into other batches than when it was interrupted.
-    staged = [item for line, item in batch.staged if line > job.line]
+    staged = [(line, item) for line, item in batch.staged if line > job.line]
     with Session(context.engine) as session, session.begin():
         curation.prepare_bulk(session)
-        outcome = curation.put_entities(session, namespace, staged, context.edit)
+        curation.lock(session, namespace)
+        found = curation.compare_entities(session, namespace, [item for _, item in staged])
+        before = curation.former(session, namespace, found)
+        overwritten = edit_clashes(session, namespace, found)
+        put_classes(context, session, batch.classes)
+        outcome = curation.write_entities(session, namespace, found, before, context.edit)
+        clashes = [*overwritten, *xref_clashes(session, namespace, found.written)]
+        context.changes.add(staged, found, before, clashes)
         _count(report, outcome)
-        jobs.save(session, job, batch.line, report.entities)
+        jobs.save(session, job, max(batch.line, job.line), report.entities)
     report.unknown_types.extend(outcome.types)
     report.unknown_predicates.extend(outcome.predicates)
 
@@ -115,9 +127,11 @@ def _finish(context: ImportContext, job: jobs.ImportJob) -> None:
 
 def _preview(context: ImportContext, path: Path, preview: Preview) -> None:
     """Go through a file of entities without writing."""
+    context.changes.begin(0)
     with Session(context.engine) as session, closing(_batches(context, path)) as batches:
         for batch in batches:
-            _count(context.report, preview.add(session, [item for _, item in batch.staged]))
+            preview.know(batch.classes)
+            _count(context.report, preview.add(session, batch.staged, context.changes))
         preview.finish(session, context.report)
 
 
@@ -128,7 +142,7 @@ def _batches(context: ImportContext, path: Path) -> Generator[Batch, None, None]
     """
     options, report, name, size = context.options, context.report, shown_name(path), total_bytes(path)
     counted = Counts()
-    with open_batches(path, options.source, options.batch) as batches:
+    with open_batches(path, replace(options.reading, source=options.source), options.batch) as batches:
         for batch in _read_ahead(batches):
             counted.read += batch.read
             for number, reason, raw in batch.rejected:

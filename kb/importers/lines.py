@@ -7,6 +7,7 @@ import hashlib
 import io
 import sys
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -31,8 +32,17 @@ class LineReader:
         open_line: number of the last line if no line break ends it; it may be cut off.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, encoding: str | None = None, blank: bool = False) -> None:
+        """Open a file.
+
+        Args:
+            path: the file; `-` is standard input.
+            encoding: what to make UTF-8 of; None for files that are in UTF-8 already.
+            blank: give blank lines, too.
+        """
         self.name = shown_name(path)
+        self._encoding = encoding
+        self._blank = blank
         self._seekable = path != STDIN
         self.damage: str | None = None
         self.open_line: int | None = None
@@ -54,7 +64,7 @@ class LineReader:
             self._raw.close()
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the number, from 1, and the bytes of each line that is not blank.
+        """Yield the number, from 1, and the bytes in UTF-8 of each line; not of blank ones, unless asked for.
 
         Of a line longer than 16 MiB only its start is given, with one byte more than a line may have.
         """
@@ -66,7 +76,7 @@ class LineReader:
                 rest += head
             for line in others:
                 number += 1
-                if rest and not rest.isspace():
+                if self._blank or (rest and not rest.isspace()):
                     yield number, rest[: LONGEST_LINE + 1]
                 rest = line
         if rest and not rest.isspace():
@@ -76,13 +86,26 @@ class LineReader:
             else:
                 self.damage += f" Line {number + 1} is cut off and was left out."
 
+    def whole(self) -> bytes:
+        """Return all of the file in the place of its lines; `damage` says whether it is whole."""
+        return b"".join(self._chunks())
+
     def _chunks(self) -> Iterator[bytes]:
         """Yield the unpacked bytes; note damage and stop there."""
         first = True
+        decoder = getincrementaldecoder(self._encoding)("surrogateescape") if self._encoding else None
         try:
             while chunk := self._data.read1(CHUNK_BYTES):
+                if decoder is not None:
+                    # What means nothing in the encoding stays as it is, so that its line can be told.
+                    chunk = decoder.decode(chunk).encode(errors="surrogateescape")
                 yield chunk.removeprefix(BYTE_ORDER_MARK) if first else chunk
                 first = False
+            if decoder is not None:
+                decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            place = f"its byte 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "its end"
+            self.damage = f"{self.name} is not {self._encoding}: {place} means nothing there. Check --encoding."
         except EOFError:
             self.damage = f"{self.name} ends in the middle of its gzip data: copy or download the whole file again."
         except (gzip.BadGzipFile, zlib.error) as error:

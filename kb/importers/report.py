@@ -33,13 +33,18 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the items of one file; `read` is the sum of the others."""
+    """What became of the items of one file.
+
+    `read` is the sum of those added, changed, unchanged and rejected; some of the added and changed are `conflicting`,
+    too.
+    """
 
     read: int = 0
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     rejected: int = 0
+    conflicting: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +59,7 @@ class ImportReport:
         pending_examples: some of them, as subject, predicate, object.
         rejects: some of the rejected lines, as file, line, field, error.
         rejects_file: where all of them are, None without any.
+        conflicts: some of the conflicts, in words.
         resumed_at: number of the line after which an interrupted import went on, 0 for a fresh one.
         damage: what is wrong with a file that could not be read to its end, None for whole files.
         seconds: duration.
@@ -70,6 +76,7 @@ class ImportReport:
     pending_examples: list[tuple[str, str, str]] = field(default_factory=list)
     rejects: list[tuple[str, int, str | None, str]] = field(default_factory=list)
     rejects_file: Path | None = None
+    conflicts: list[str] = field(default_factory=list)
     resumed_at: int = 0
     damage: str | None = None
     seconds: float = 0.0

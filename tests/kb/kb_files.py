@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from kb import curation, queries
 from kb.curation import Edit, Outcome
 from kb.importers.context import ImportOptions
+from kb.importers.formats import Reading
 from kb.importers.jsonl import import_jsonl
 from kb.importers.report import ImportReport
 from kb.records import EntityRecord
@@ -88,10 +89,12 @@ class Kb:
         return write_lines(self.folder / name, items)
 
     def load(self, file: Path | Sequence[dict[str, Any] | bytes] | None = None, **how: Any) -> ImportReport:
-        """Import a file, or the lines of one; `how` are `types`, `predicates`, `progress` and import options."""
+        """Import a file, or the lines of one; `how` are other files, `progress`, import options and ways of reading."""
         path = file if file is None or isinstance(file, Path) else self.write(file)
         files = {name: how.pop(name) for name in ("types", "predicates", "progress") if name in how}
-        return import_jsonl(self.engine, path, options=ImportOptions(self.namespace, **how), **files)
+        ways = {item.name: how.pop(item.name) for item in fields(Reading) if item.name in how and item.name != "source"}
+        options = ImportOptions(self.namespace, reading=Reading(**ways), **how)
+        return import_jsonl(self.engine, path, options=options, **files)
 
     def put(self, *records: EntityRecord, actor: str | None = None, comment: str | None = None) -> Outcome:
         """Write entities."""

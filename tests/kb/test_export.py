@@ -203,3 +203,37 @@ def test_the_command(kb: Kb) -> None:
     assert not (kb.folder / "-").exists()
     nowhere = kb.command("kb", "export", kb.folder / "no" / "out.jsonl")
     assert nowhere.returncode != 0
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.ttl", "out.nt", "out.ttl.gz"])
+def test_other_formats_come_back_the_same(kb: Kb, name: str) -> None:
+    """Through the command; what the formats cannot say stays behind: languages that are none, spaces at the ends."""
+    lines = [
+        entity("Z", "Zürich", aliases=[{"text": "Züri", "count": 2, "language": "gsw"}], types=["city"], popularity=5),
+        entity(
+            "A/B",
+            'é|"\\',
+            description='d,\n"e"\t\\',
+            text="t;",
+            aliases=[{"text": 'é|"\\', "count": 7, "language": "fr"}, {"text": "a|b"}],
+            relations=[{"predicate": "P1", "object": "missing"}, {"predicate": "http://ex.org/p", "object": "Z"}],
+            source="S",
+        ),
+        entity(
+            "http://ex.org/#1", "IRI", xrefs={"wikidata": "Q1", "our own": "a/b c"}, types=["http://ex.org/T", "city"]
+        ),
+        entity("only text", text="note", relations=[{"predicate": "p2", "object": "A/B"}]),
+    ]
+    types = [*TYPES, {"id": "http://ex.org/T", "label": "T", "parent": "city"}]
+    predicates = [*PREDICATES, {"id": "http://ex.org/p", "label": "linked to"}]
+    files = {"types": kb.write(types, "types"), "predicates": kb.write(predicates, "predicates")}
+    kb.load(lines, **files)
+    done = kb.command("kb", "export", name)
+    assert done.returncode == 0, done.stderr
+    copy = another(kb)
+    report = copy.load(kb.folder / name, **(files if "csv" in name else {}))
+    assert report.rejects == []
+    assert copy.records() == kb.records()
+    listed = "SELECT id, label, parent_id FROM type WHERE namespace = :namespace ORDER BY id"
+    assert copy.sql(listed) == kb.sql(listed)
+    assert kb.command("kb", "export", name).returncode == 2  # it exists

@@ -98,7 +98,7 @@ def test_an_entity_that_no_file_has_any_more_stays(kb: Kb) -> None:
 def test_a_deleted_entity_comes_back(kb: Kb) -> None:
     kb.load([FULL])
     kb.delete("Q1")
-    assert kb.load([FULL], restart=True).entities == Counts(read=1, added=1)
+    assert kb.load([FULL], restart=True).entities == Counts(read=1, added=1, conflicting=1)
     assert kb.records()["Q1"].label == "Café de Paris"
     assert kb.sql("SELECT version, deleted_at FROM entity WHERE namespace = :namespace AND id = 'Q1'") == [(3, None)]
 

@@ -15,6 +15,7 @@ import pytest
 from kb_files import NAMESAKE, PATIENCE, Kb, contents, entity, people, read_lines, until, written_lines
 
 from kb.importers import apart
+from kb.importers.formats import Reading
 from kb.importers.report import ImportFailed, ImportReport, Progress
 
 
@@ -112,12 +113,12 @@ def test_a_reader_that_is_killed(kb: Kb, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_reader_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "LARGE_BYTES", 0)
-    with pytest.raises(IsADirectoryError), apart.open_batches(tmp_path, None, 5) as batches:
+    with pytest.raises(IsADirectoryError), apart.open_batches(tmp_path, Reading(), 5) as batches:
         next(batches)
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     (tmp_path / "kb").mkdir()
     (tmp_path / "kb" / "__init__.py").write_text("raise SystemExit(3)")
-    with pytest.raises(ImportFailed, match="ended with 3"), apart.open_batches(tmp_path, None, 5) as batches:
+    with pytest.raises(ImportFailed, match="ended with 3"), apart.open_batches(tmp_path, Reading(), 5) as batches:
         next(batches)
 
 

@@ -125,7 +125,7 @@ def test_a_finished_import_starts_anew(kb: Kb) -> None:
     kb.load(path)
     kb.delete("e000002")
     report = kb.load(path)
-    assert (report.resumed_at, report.entities) == (0, Counts(read=5, added=1, unchanged=4))
+    assert (report.resumed_at, report.entities) == (0, Counts(read=5, added=1, unchanged=4, conflicting=1))
 
 
 def test_restart_begins_with_the_first_line(kb: Kb) -> None:
