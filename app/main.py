@@ -13,14 +13,31 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
 from app.readiness import ReadinessProbe
-from app.routes import annotate, edits, entities, history, keys, pages, system
+from app.routes import annotate, classes, edits, entities, history, joining, keys, pages, system
 from app.runtime import Opener, Runtime, open_and_build
+from app.schemas.classes import NewPredicate, NewType
 from app.schemas.edits import NewEntity, UndoingSince
 from app.schemas.fields import field_names
+from app.schemas.joining import IncomingRelation, Merge, Move, Split
 from app.schemas.keys import NewKey
 from app.schemas.requests import AnnotateMany, AnnotateOne, Mention
 from app.settings import Settings, load_settings
 from app.version import installed_version
+
+FIELD_NAMES = field_names(
+    AnnotateOne,
+    AnnotateMany,
+    Mention,
+    NewKey,
+    NewEntity,
+    UndoingSince,
+    Merge,
+    Split,
+    Move,
+    IncomingRelation,
+    NewType,
+    NewPredicate,
+)
 
 
 def create_app(settings: Settings | None = None, opener: Opener = open_and_build) -> FastAPI:
@@ -52,11 +69,11 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, field_names(AnnotateOne, AnnotateMany, Mention, NewKey, NewEntity, UndoingSince))
+    errors.install(app, FIELD_NAMES)
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    for module in (annotate, edits, entities, history, keys, system, pages):
+    for module in (annotate, joining, edits, entities, classes, history, keys, system, pages):
         app.include_router(module.router)
     app.mount(pages.ASSETS, pages.swagger_assets())
     openapi.install(app, settings)

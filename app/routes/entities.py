@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.access.guard import READING
 from app.edits import refuse_request, refuse_unknown
-from app.entity_answers import entity_answer, etag, find_entity
-from app.examples import ENTITY, SEARCH
+from app.entity_answers import entity_address, entity_answer, etag, redirect_target
+from app.examples import ENTITY, REDIRECT, SEARCH
 from app.responses import problems
 from app.routing import ApiRoute
 from app.runtime import get_service
-from app.schemas.entities import EntityAnswer, Found, FoundPage
+from app.schemas.entities import EntityAnswer, Found, FoundPage, RedirectAnswer
 from app.schemas.fields import EntityId, SearchText
 from app.service import Service
 from kb import queries
@@ -24,6 +24,12 @@ router = APIRouter(prefix="/v1", tags=["knowledge base"], route_class=ApiRoute, 
 
 PARAMETERS = ("q", "type", "limit", "cursor")
 NOT_MODIFIED = {"description": "The entity is still the version that `If-None-Match` names"}
+MOVED = {
+    "description": "The id is a former one: the entity was merged into another one, or renamed",
+    "model": RedirectAnswer,
+    "content": {"application/json": {"example": REDIRECT}},
+    "headers": {"Location": {"description": "Address of the entity.", "schema": {"type": "string"}}},
+}
 ETAG = {"ETag": {"description": "The entity's version.", "schema": {"type": "string"}}}
 
 
@@ -70,6 +76,7 @@ def search(
     responses={
         200: {"content": {"application/json": {"example": ENTITY}}, "headers": ETAG},
         304: NOT_MODIFIED,
+        308: MOVED,
         **problems(404, 422, 500, 503),
     },
 )
@@ -79,11 +86,18 @@ def entity(
     entity_id: Annotated[EntityId, Path(alias="id", description="Id of the entity; slashes may stand as they are.")],
     if_none_match: Annotated[str | None, Header(description="An `ETag`; 304 if the entity is still that one.")] = None,
 ) -> EntityAnswer | Response:
-    """Show everything that the knowledge base says of an entity."""
+    """Show everything that the knowledge base says of an entity. A former id is answered with 308 and its address."""
     with Session(service.engine) as session:
-        found = find_entity(session, service.settings.namespace, entity_id)
+        found = queries.get_entity(session, service.settings.namespace, entity_id)
+        if found is None:
+            return _moved(entity_id, redirect_target(session, service.settings.namespace, entity_id))
         tag = etag(found.version)
         response.headers["ETag"] = tag
         if if_none_match is not None and tag in {item.strip().removeprefix("W/") for item in if_none_match.split(",")}:
             return Response(status_code=304, headers={"ETag": tag})
         return entity_answer(session, service, found)
+
+
+def _moved(entity_id: str, target: str) -> Response:
+    body = RedirectAnswer(id=entity_id, redirect=target).model_dump_json()
+    return Response(body, 308, {"Location": entity_address(target)}, media_type="application/json")

@@ -90,6 +90,14 @@ class Undoing(Remark):
     force: bool = Field(default=False, description="Undo also what later edits changed again, and those with it.")
 
 
+class UndoingOne(Undoing):
+    """How to undo one revision."""
+
+    group: bool = Field(
+        default=False, description="Undo all revisions of its group. A merge, a renaming, a split always go as a whole."
+    )
+
+
 class UndoingSince(Undoing):
     """What to undo: edits since a time, of one actor, or both."""
 
