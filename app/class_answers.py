@@ -1,15 +1,13 @@
-"""What the endpoints of types and predicates share: their tags, their pages, what they answer."""
+"""What the endpoints of types and predicates share: their tags, what they answer."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from fastapi import Response
 from sqlalchemy.orm import Session
 
-from app.edits import class_missing, class_tag, refuse_request, version_needed
+from app.edits import class_missing, class_tag, version_needed
 from app.service import Service
 from kb import classes, queries
 from kb.classes import Kind
@@ -43,25 +41,3 @@ def class_answer(session: Session, service: Service, kind: Kind, key: str, respo
     response.headers["ETag"] = class_tag(classes.tag_of(record))
     uses = classes.uses_of(session, namespace, kind, key)
     return {**classes.content_of(record), **uses, "kb_version": queries.kb_version(session, namespace)}
-
-
-def encode_cursor(key: str) -> str:
-    """Return a cursor that stands for the place after an id."""
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str | None) -> str:
-    """Return the id that a cursor stands for; the empty one without a cursor.
-
-    Raises:
-        ProblemError: it is none of ours.
-    """
-    if cursor is None:
-        return ""
-    try:
-        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        key = "\0"
-    if "\0" in key:
-        refuse_request("cursor", "no list returned this cursor", "leave it out to begin with the first page")
-    return key

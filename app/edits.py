@@ -13,6 +13,7 @@ from starlette.requests import Request
 from app.access.callers import Caller
 from app.entity_answers import entity_missing, entity_redirected, etag
 from app.errors import ProblemError
+from app.namespaces import PARAMETER, namespace_missing
 from app.schemas.edits import Remark
 from app.schemas.problem import FieldProblem
 from app.service import Service
@@ -126,8 +127,8 @@ def refuse_unknown(request: Request, names: Sequence[str]) -> None:
         ProblemError: naming the first of them.
     """
     for name in request.query_params:
-        if name not in names:
-            refuse_request(name, "there is no such parameter", f"use {', '.join(names)}")
+        if name not in {*names, PARAMETER}:
+            refuse_request(name, "there is no such parameter", f"use {', '.join((*names, PARAMETER))}")
 
 
 def revision_missing(revision_id: int) -> ProblemError:
@@ -209,6 +210,19 @@ def _busy(error: conflicts.Busy) -> ProblemError:
 PROBLEMS: dict[type[conflicts.Refused], Callable[[Any], ProblemError]] = {
     conflicts.EntityMissing: lambda error: entity_missing(error.entity_id, error.deleted_version),
     conflicts.IdTaken: _id_taken,
+    conflicts.NamespaceMissing: namespace_missing,
+    conflicts.NamespaceExists: lambda error: _problem(
+        "namespace-exists", "name", str(error), "choose another name, or use that one"
+    ),
+    conflicts.NamespaceInUse: lambda error: _problem(
+        "namespace-in-use",
+        "namespace",
+        str(error),
+        "send force=true to delete them with all their history; an export keeps a copy",
+    ),
+    conflicts.BulkChanged: lambda error: _problem(
+        "bulk-changed", "token", str(error), "preview it again, look at what it would do, and send the new token"
+    ),
     conflicts.ClassMissing: class_missing,
     conflicts.ClassExists: lambda error: _problem(
         "class-exists", "id", str(error), f"choose another id, or PUT what it should be to /v1/{error.kind}s/{{id}}"

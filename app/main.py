@@ -13,13 +13,15 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
 from app.readiness import ReadinessProbe
-from app.routes import annotate, classes, edits, entities, history, joining, keys, pages, system
+from app.routes import annotate, bulk, classes, edits, entities, history, joining, keys, namespaces, pages, system
 from app.runtime import Opener, Runtime, open_and_build
+from app.schemas.bulk import BulkChange, BulkFilter, BulkPatch
 from app.schemas.classes import NewPredicate, NewType
 from app.schemas.edits import NewEntity, UndoingSince
 from app.schemas.fields import field_names
 from app.schemas.joining import IncomingRelation, Merge, Move, Split
 from app.schemas.keys import NewKey
+from app.schemas.namespaces import NewNamespace
 from app.schemas.requests import AnnotateMany, AnnotateOne, Mention
 from app.settings import Settings, load_settings
 from app.version import installed_version
@@ -37,6 +39,10 @@ FIELD_NAMES = field_names(
     IncomingRelation,
     NewType,
     NewPredicate,
+    NewNamespace,
+    BulkPatch,
+    BulkFilter,
+    BulkChange,
 )
 
 
@@ -73,7 +79,7 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    for module in (annotate, joining, edits, entities, classes, history, keys, system, pages):
+    for module in (annotate, joining, edits, entities, classes, history, bulk, namespaces, keys, system, pages):
         app.include_router(module.router)
     app.mount(pages.ASSETS, pages.swagger_assets())
     openapi.install(app, settings)

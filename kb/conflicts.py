@@ -106,6 +106,20 @@ class TooManyEntities(Refused):
         self.count = count
 
 
+class BulkChanged(Refused):
+    """A bulk patch would do something else than what was previewed.
+
+    Attributes:
+        count: how many entities it would change now.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"the patch would do something else than what was previewed; it would change {count} entities now"
+        )
+        self.count = count
+
+
 class ClassMissing(Refused):
     """There is no such type or predicate.
 
@@ -156,6 +170,27 @@ class StaleClass(Refused):
         self.kind = kind
         self.key = key
         self.tag = tag
+
+
+class NamespaceMissing(Refused):
+    """There is no such knowledge base."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no knowledge base {name}")
+
+
+class NamespaceExists(Refused):
+    """There is a knowledge base of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a knowledge base {name}")
+
+
+class NamespaceInUse(Refused):
+    """A knowledge base that should be deleted has entities."""
+
+    def __init__(self, name: str, entities: int) -> None:
+        super().__init__(f"the knowledge base {name} has {entities} entities")
 
 
 class NotDeleted(Refused):

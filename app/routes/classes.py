@@ -9,7 +9,8 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.access.guard import READING
-from app.class_answers import base_tag, class_answer, decode_cursor, encode_cursor
+from app.class_answers import base_tag, class_answer
+from app.cursors import decode_cursor, encode_cursor
 from app.edits import edit_of, edit_session, refuse_unknown, sent_fields
 from app.examples_classes import (
     NEW_PREDICATE,
@@ -21,8 +22,9 @@ from app.examples_classes import (
     WHOLE_PREDICATE,
     WHOLE_TYPE,
 )
+from app.namespaces import Opened
 from app.responses import Responses, problem, problems
-from app.routes.edits import ETAG, LOCATION, Curator, IfMatch, Opened, XComment, shown
+from app.routes.edits import ETAG, LOCATION, Curator, IfMatch, XComment, shown
 from app.routing import ApiRoute
 from app.schemas.classes import (
     NewPredicate,

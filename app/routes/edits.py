@@ -11,20 +11,18 @@ from app.access.guard import require
 from app.edits import base_version, edit_of, edit_session, sent_fields
 from app.entity_answers import answer_with_etag, entity_address, etag
 from app.examples_edits import CREATE, CREATED, PATCH, PATCHED, REPLACE, RESTORE
+from app.namespaces import Opened
 from app.responses import Responses, problem, problems
 from app.routing import ApiRoute
-from app.runtime import get_service
 from app.schemas.edits import EntityPatch, NewEntity, Remark, WholeEntity
 from app.schemas.entities import EntityAnswer
 from app.schemas.fields import Comment, EntityId
-from app.service import Service
 from kb import editing
 from kb.keys import Role
 
 router = APIRouter(prefix="/v1", tags=["editing"], route_class=ApiRoute)
 
 Curator = Annotated[Caller, Depends(require(Role.CURATOR))]
-Opened = Annotated[Service, Depends(get_service)]
 Key = Annotated[EntityId, Path(alias="id", description="Id of the entity; slashes may stand as they are.")]
 IfMatch = Annotated[
     str | None,

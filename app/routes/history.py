@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from app.access.guard import READING
 from app.edits import edit_session, header_comment, refuse_request, refuse_unknown, revision_missing
 from app.examples_edits import CHANGES, REVISION_DETAIL, REVISIONS, UNDO, UNDO_SINCE, UNDONE, UNDONE_SINCE
+from app.namespaces import Opened
 from app.responses import Responses, problem, problems
-from app.routes.edits import ETAG, Curator, IfMatch, Opened, XComment
+from app.routes.edits import ETAG, Curator, IfMatch, XComment
 from app.routing import ApiRoute
 from app.schemas.edits import UndoingOne, UndoingSince
 from app.schemas.fields import EntityId, SearchText

@@ -10,8 +10,9 @@ from app.edits import base_version, edit_of, edit_session
 from app.entity_answers import answer_with_etag, entity_address
 from app.examples_edits import CREATED
 from app.examples_joining import MERGE, MERGED, RENAME, RENAMED, SPLIT
+from app.namespaces import Opened
 from app.responses import Responses, problem
-from app.routes.edits import EDITED, ETAG, ID_TAKEN, LOCATION, Curator, IfMatch, Key, Opened, XComment, shown
+from app.routes.edits import EDITED, ETAG, ID_TAKEN, LOCATION, Curator, IfMatch, Key, XComment, shown
 from app.routing import ApiRoute
 from app.schemas.entities import EntityAnswer
 from app.schemas.joining import Merge, Move, Rename, Split

@@ -58,13 +58,13 @@ class Found(BaseModel):
     description: str | None
     types: list[str]
     popularity: int
-    match: Literal["exact", "prefix", "similar"] = Field(
-        description="A name (or the id) is what was typed, starts with it, or is similar to it."
+    match: Literal["exact", "prefix", "similar"] | None = Field(
+        description="A name (or the id) is what was typed, starts with it, or is similar to it; null in a list."
     )
 
 
 class FoundPage(BaseModel):
-    """Some of the entities that a search found, best first."""
+    """Some of the entities that a search found, best first, or of a list, sorted by id."""
 
     entities: list[Found]
     cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")

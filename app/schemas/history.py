@@ -18,7 +18,7 @@ class Revision(BaseModel):
     group: int | None = Field(description="What revisions of one operation on several entities have in common.")
     kind: str = Field(
         description="What was done: `create`, `replace`, `patch`, `delete`, `restore`, `merge`, `rename`, `split`, "
-        "`undo`, `import`."
+        "`bulk-patch`, `undo`, `import`."
     )
     actor: str | None = Field(description="Who did it: `key:ID/NAME`, or null where the command line did.")
     comment: str | None = Field(description="Why.")

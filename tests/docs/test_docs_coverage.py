@@ -11,7 +11,7 @@ from docs_pages import ROOT
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
-from app.schemas import answers, classes, edits, entities, history, joining, keys, problem, requests
+from app.schemas import answers, bulk, classes, edits, entities, history, joining, keys, namespaces, problem, requests
 from app.schemas import fields as limits
 from app.settings import Settings
 from kb.importers import checks
@@ -102,6 +102,15 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (joining.Move, "Merge, rename, split"),
         (joining.MovedAlias, "Merge, rename, split"),
         (joining.IncomingRelation, "Merge, rename, split"),
+        (bulk.BulkPatch, "Bulk patches"),
+        (bulk.BulkFilter, "Bulk patches"),
+        (bulk.BulkChange, "Bulk patches"),
+        (bulk.BulkSet, "Bulk patches"),
+        (bulk.BulkAdd, "Bulk patches"),
+        (bulk.BulkRemove, "Bulk patches"),
+        (bulk.BulkPreview, "Bulk patches"),
+        (bulk.BulkExample, "Bulk patches"),
+        (bulk.BulkAnswer, "Bulk patches"),
         (classes.NewType, "Types and predicates"),
         (classes.NewPredicate, "Types and predicates"),
         (classes.TypeAnswer, "Types and predicates"),
@@ -117,6 +126,9 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (history.UndoSinceAnswer, "History"),
         (history.Changes, "Changes"),
         (history.Change, "Changes"),
+        (namespaces.NewNamespace, "Namespaces"),
+        (namespaces.NamespaceAnswer, "Namespaces"),
+        (namespaces.NamespaceList, "Namespaces"),
         (keys.NewKey, "Keys"),
         (keys.Renewal, "Keys"),
         (keys.IssuedKey, "Keys"),
