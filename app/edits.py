@@ -10,16 +10,20 @@ from typing import Any, NoReturn
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from app.entity_answers import entity_missing, etag
+from app.access.callers import Caller
+from app.entity_answers import entity_missing, entity_redirected, etag
 from app.errors import ProblemError
+from app.namespaces import PARAMETER, namespace_missing
+from app.schemas.edits import Remark
 from app.schemas.problem import FieldProblem
 from app.service import Service
 from kb import conflicts, lookups
+from kb.curation import Edit
 from kb.importers.checks import Rejected
 
 ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 NO_VERSION = -1
-LOOK_AGAIN = "GET the entity, look at what changed, and send the edit again with If-Match: {etag}"
+LOOK_AGAIN = "GET it, look at what changed, and send the edit again with If-Match: {etag}"
 
 
 @contextmanager
@@ -59,15 +63,32 @@ def base_version(
     """
     if if_match is None:
         state = lookups.entity_state(session, service.settings.namespace, entity_id)
+        if state is not None and state.redirect is not None and not deleted:
+            raise entity_redirected(entity_id, state.redirect)
         if state is None or (state.deleted and not deleted):
             raise entity_missing(entity_id, None if state is None else state.version)
-        detail = f"the edit must name the version of {entity_id} that it starts from"
-        remedy = f"send If-Match: {etag(state.version)} if you have seen that version, which is the current one"
-        raise _problem("version-needed", "If-Match", detail, remedy, ETag=etag(state.version))
+        raise version_needed(entity_id, etag(state.version))
     if if_match.strip() == "*":
         return None
     found = ETAG.fullmatch(if_match.strip())
     return int(found[1]) if found else NO_VERSION
+
+
+def version_needed(key: str, tag: str) -> ProblemError:
+    """Return the problem of an edit without `If-Match`; `tag` is the current `ETag`."""
+    detail = f"the edit must name the version of {key} that it starts from"
+    remedy = f"send If-Match: {tag} if you have seen that version, which is the current one"
+    return _problem("version-needed", "If-Match", detail, remedy, ETag=tag)
+
+
+def class_tag(tag: str) -> str:
+    """Return the `ETag` of a type or predicate."""
+    return f'"{tag}"'
+
+
+def class_missing(error: conflicts.ClassMissing) -> ProblemError:
+    """Return the problem of a type or predicate that is not there."""
+    return _problem("class-not-found", "id", str(error), f"GET /v1/{error.kind}s lists those that there are")
 
 
 def header_comment(given: str | None) -> str | None:
@@ -78,6 +99,16 @@ def header_comment(given: str | None) -> str | None:
         return given.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return given
+
+
+def edit_of(kind: str, caller: Caller, body: Remark | None, x_comment: str | None) -> Edit:
+    """Return what the history says of an edit."""
+    return Edit(kind, caller.actor, (body.comment if body else None) or header_comment(x_comment))
+
+
+def sent_fields(body: Remark) -> dict[str, Any]:
+    """Return the fields that were sent; those that are null are there, and those that were left out are not."""
+    return body.model_dump(exclude_unset=True, exclude={"comment"})
 
 
 def refuse_request(field: str, detail: str, remedy: str) -> NoReturn:
@@ -96,8 +127,8 @@ def refuse_unknown(request: Request, names: Sequence[str]) -> None:
         ProblemError: naming the first of them.
     """
     for name in request.query_params:
-        if name not in names:
-            refuse_request(name, "there is no such parameter", f"use {', '.join(names)}")
+        if name not in {*names, PARAMETER}:
+            refuse_request(name, "there is no such parameter", f"use {', '.join((*names, PARAMETER))}")
 
 
 def revision_missing(revision_id: int) -> ProblemError:
@@ -113,7 +144,9 @@ def _problem(kind: str, field: str, detail: str, remedy: str, **headers: str) ->
 def _id_taken(error: conflicts.IdTaken) -> ProblemError:
     tag = etag(error.version)
     remedy = f"choose another id, or edit the entity that is there: PATCH it with If-Match: {tag}"
-    if error.deleted:
+    if error.redirect:
+        remedy = f"choose another id; GET of this one leads to {error.redirect}"
+    elif error.deleted:
         remedy = f"bring it back with POST /v1/entities/{{id}}/restore and If-Match: {tag}, or choose another id"
     return _problem("id-taken", "id", str(error), remedy, ETag=tag)
 
@@ -125,8 +158,35 @@ def _stale(error: conflicts.Stale) -> ProblemError:
 
 
 def _xref_taken(error: conflicts.XrefTaken) -> ProblemError:
-    remedy = f"leave it out, or take it away from {error.other_id} first; if both are one entity, delete one of them"
+    remedy = f"leave it out, or take it away from {error.other_id} first; if both are one entity, merge them"
     return _problem("xref-taken", f"xrefs.{error.scheme}", str(error), remedy)
+
+
+def _merge_conflict(error: conflicts.MergeConflict) -> ProblemError:
+    fields = [
+        FieldProblem(
+            field=f"xrefs.{item.scheme}",
+            detail=f"the entity is {item.kept} in {item.scheme}, the duplicate {item.dropped}",
+            remedy=f"if they are one entity all the same, say which stays: "
+            f'{{"xrefs": {{"{item.scheme}": "{item.kept}"}}}}',
+        )
+        for item in error.choices[:100]
+    ]
+    return ProblemError("merge-conflict", fields)
+
+
+def _class_in_use(error: conflicts.ClassInUse) -> ProblemError:
+    remedy = "take it away from them first"
+    if error.uses.get("entities"):
+        remedy += ": GET /v1/entities?type= lists them, POST /v1/bulk-patches edits many at once"
+    return _problem("class-in-use", "id", str(error), remedy)
+
+
+def _stale_class(error: conflicts.StaleClass) -> ProblemError:
+    if error.tag is None:
+        return _problem("version-changed", "If-Match", f"{error}: it is deleted", "leave it, or create it anew")
+    tag = class_tag(error.tag)
+    return _problem("version-changed", "If-Match", str(error), LOOK_AGAIN.format(etag=tag), ETag=tag)
 
 
 def _edited_later(error: conflicts.UndoClash) -> ProblemError:
@@ -150,6 +210,33 @@ def _busy(error: conflicts.Busy) -> ProblemError:
 PROBLEMS: dict[type[conflicts.Refused], Callable[[Any], ProblemError]] = {
     conflicts.EntityMissing: lambda error: entity_missing(error.entity_id, error.deleted_version),
     conflicts.IdTaken: _id_taken,
+    conflicts.NamespaceMissing: namespace_missing,
+    conflicts.NamespaceExists: lambda error: _problem(
+        "namespace-exists", "name", str(error), "choose another name, or use that one"
+    ),
+    conflicts.NamespaceInUse: lambda error: _problem(
+        "namespace-in-use",
+        "namespace",
+        str(error),
+        "send force=true to delete them with all their history; an export keeps a copy",
+    ),
+    conflicts.BulkChanged: lambda error: _problem(
+        "bulk-changed", "token", str(error), "preview it again, look at what it would do, and send the new token"
+    ),
+    conflicts.ClassMissing: class_missing,
+    conflicts.ClassExists: lambda error: _problem(
+        "class-exists", "id", str(error), f"choose another id, or PUT what it should be to /v1/{error.kind}s/{{id}}"
+    ),
+    conflicts.ClassInUse: _class_in_use,
+    conflicts.StaleClass: _stale_class,
+    conflicts.Redirected: lambda error: entity_redirected(error.entity_id, error.target),
+    conflicts.RedirectCycle: lambda error: _problem(
+        "redirect-cycle", "id", str(error), "undo what came later first: GET /v1/revisions?entity= lists it"
+    ),
+    conflicts.MergeConflict: _merge_conflict,
+    conflicts.TooManyEntities: lambda error: _problem(
+        "too-many-entities", "id", str(error), "edit a part of them first, for example with POST /v1/bulk-patches"
+    ),
     conflicts.NotDeleted: lambda error: _problem(
         "not-deleted", "id", str(error), "there is nothing to restore; to go back to an earlier state, undo a revision"
     ),

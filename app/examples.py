@@ -131,6 +131,7 @@ ENTITY: Example = CITY_BRIEF | {
         {"predicate": "named after", "object": "Abraham_Lincoln", "object_label": "Abraham Lincoln"},
     ],
     "incoming_relations": 1,
+    "former_ids": [],
     "popularity": 46,
     "source": "namesake",
     "version": 1,
@@ -147,3 +148,4 @@ SEARCH: Example = {
     "kb_version": KB_VERSION,
     "model_version": MODEL_VERSION,
 }
+REDIRECT: Example = {"id": "Acca_Dacca", "redirect": "AC/DC"}

@@ -41,6 +41,7 @@ CREATED: Example = {
     "aliases": [{"text": "AC/DC", "count": 12, "language": None}, {"text": "Acca Dacca", "count": 0, "language": "en"}],
     "relations": [{"predicate": "country", "object": "Australia", "object_label": "Australia"}],
     "incoming_relations": 0,
+    "former_ids": [],
     "popularity": 12,
     "source": None,
     "version": 1,
@@ -60,6 +61,9 @@ PATCHED: Example = CREATED | {
 REVISION: Example = {
     "id": 5120,
     "entity": "AC/DC",
+    "type": None,
+    "predicate": None,
+    "group": None,
     "kind": "patch",
     "actor": "key:3/loader",
     "comment": "Shorter",
@@ -91,12 +95,21 @@ REVISION_DETAIL: Example = REVISION | {
     "before": _STORED,
     "after": _STORED | {"description": "Australian rock band", "xrefs": {"viaf": "1", "wikidata": "Q27593"}},
     "current_version": 2,
+    "current_etag": '"2"',
 }
 UNDO: dict[str, Example] = {
     "undo": {"value": {"comment": "The longer one was better"}},
     "whatever came later": {"value": {"force": True}},
 }
-UNDONE: Example = {"entity": "AC/DC", "version": 3, "deleted": False, "kb_version": KB_VERSION + 3}
+UNDONE: Example = {
+    "entity": "AC/DC",
+    "type": None,
+    "predicate": None,
+    "version": 3,
+    "deleted": False,
+    "entities": ["AC/DC"],
+    "kb_version": KB_VERSION + 3,
+}
 UNDO_SINCE: dict[str, Example] = {
     "one key's edits": {"value": {"since": "2026-11-25T08:00:00Z", "actor": "key:3/loader", "comment": "It ran wild"}},
     "everything": {"value": {"since": "2026-11-25T08:00:00Z"}},

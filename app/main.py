@@ -13,17 +13,51 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import BodyLimit, RequestContext
 from app.readiness import ReadinessProbe
-from app.routes import annotate, edits, entities, feedback, history, keys, pages, proposals, system
+from app.routes import (
+    annotate,
+    bulk,
+    classes,
+    edits,
+    entities,
+    feedback,
+    history,
+    joining,
+    keys,
+    namespaces,
+    pages,
+    proposals,
+    system,
+)
 from app.runtime import Opener, Runtime, open_and_build
+from app.schemas.bulk import BulkChange, BulkFilter, BulkPatch
+from app.schemas.classes import NewPredicate, NewType
 from app.schemas.edits import NewEntity, UndoingSince
 from app.schemas.feedback import AcceptedProposal, NewFeedback
 from app.schemas.fields import field_names
+from app.schemas.joining import IncomingRelation, Merge, Move, Split
 from app.schemas.keys import NewKey
+from app.schemas.namespaces import NewNamespace
 from app.schemas.requests import AnnotateMany, AnnotateOne, Mention
 from app.settings import Settings, load_settings
 from app.version import installed_version
 
-BODIES = (
+# An entity's address takes all that follows: what is below one comes before it.
+ROUTES = (
+    annotate,
+    joining,
+    edits,
+    entities,
+    classes,
+    history,
+    bulk,
+    namespaces,
+    feedback,
+    proposals,
+    keys,
+    system,
+    pages,
+)
+FIELD_NAMES = field_names(
     AnnotateOne,
     AnnotateMany,
     Mention,
@@ -32,7 +66,17 @@ BODIES = (
     UndoingSince,
     NewFeedback,
     AcceptedProposal,
-)  # what the nearest name for an unknown field is looked for in
+    Merge,
+    Split,
+    Move,
+    IncomingRelation,
+    NewType,
+    NewPredicate,
+    NewNamespace,
+    BulkPatch,
+    BulkFilter,
+    BulkChange,
+)
 
 
 def create_app(settings: Settings | None = None, opener: Opener = open_and_build) -> FastAPI:
@@ -64,11 +108,25 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, field_names(*BODIES))
+    errors.install(app, FIELD_NAMES)
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    for module in (annotate, edits, entities, history, feedback, proposals, keys, system, pages):
+    for module in (
+        annotate,
+        joining,
+        edits,
+        entities,
+        classes,
+        history,
+        bulk,
+        namespaces,
+        feedback,
+        proposals,
+        keys,
+        system,
+        pages,
+    ):
         app.include_router(module.router)
     app.mount(pages.ASSETS, pages.swagger_assets())
     openapi.install(app, settings)

@@ -34,7 +34,7 @@ ERRORS: dict[int, tuple[str, str, str, str]] = {
         "version-changed",
         "If-Match",
         'the edit starts from another version of Lincoln,_Nebraska than the current one, "2"',
-        'GET the entity, look at what changed, and send the edit again with If-Match: "2"',
+        'GET it, look at what changed, and send the edit again with If-Match: "2"',
     ),
     413: (
         "body-too-large",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.message
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
@@ -12,8 +13,10 @@ from fastapi.routing import APIRoute
 
 from app.access.guard import Requirement
 from app.errors import ProblemError
+from app.namespaces import NAMED, PARAMETER
 from app.openapi import KEY_SCHEME
 from app.responses import problems
+from app.runtime import get_runtime
 from app.schemas.problem import FieldProblem
 
 
@@ -38,15 +41,50 @@ class ApiRoute(APIRoute):
         requirement = find_requirement(self.dependant)
         field = self.body_field
         optional = field is not None and not field.field_info.is_required()
+        takes_namespace = takes_parameter(self.dependant, PARAMETER)
 
         async def checked(request: Request) -> Response:
+            name_namespace(request, takes=takes_namespace)
             if requirement is not None:
                 await requirement(request)
             if field is not None and not (optional and _has_no_body(request)):
                 require_json(request)
-            return await handler(request)
+            return with_namespace(request, await handler(request))
 
         return checked
+
+
+def takes_parameter(dependant: Dependant, name: str) -> bool:
+    """Say whether an endpoint, or what it depends on, has a parameter of the query."""
+    return any(param.alias == name for param in dependant.query_params) or any(
+        takes_parameter(item, name) for item in dependant.dependencies
+    )
+
+
+def name_namespace(request: Request, *, takes: bool) -> None:
+    """Write the name of the knowledge base that a request is about into its scope.
+
+    Raises:
+        ProblemError: it names one at an address that answers for the served one alone.
+    """
+    named = request.path_params.get(PARAMETER) or request.query_params.get(PARAMETER)
+    if named is None:
+        return
+    served = get_runtime(request).settings.namespace
+    if takes or PARAMETER in request.path_params:
+        request.scope[NAMED] = named
+    elif named != served:
+        detail = f"{request.url.path} answers for the knowledge base {served} alone"
+        remedy = "leave it out, or ask a service that serves the other one (NAMESAKE_NAMESPACE)"
+        raise ProblemError("invalid-request", [FieldProblem(field=PARAMETER, detail=detail, remedy=remedy)])
+
+
+def with_namespace(request: Request, response: Response) -> Response:
+    """Let an address that an answer names lead to the knowledge base that the request named."""
+    named, location = request.query_params.get(PARAMETER), response.headers.get("location")
+    if named is not None and location is not None and "?" not in location:
+        response.headers["Location"] = f"{location}?{PARAMETER}={quote(named)}"
+    return response
 
 
 def find_requirement(dependant: Dependant) -> Requirement | None:

@@ -30,13 +30,167 @@ class IdTaken(Refused):
         entity_id: the id.
         version: the version of the entity that has it.
         deleted: whether that one is deleted.
+        redirect: the entity that the id leads to since it was merged into that one, or renamed.
     """
 
-    def __init__(self, entity_id: str, version: int, *, deleted: bool) -> None:
-        super().__init__(f"{entity_id} is the id of {'a deleted' if deleted else 'another'} entity")
+    def __init__(self, entity_id: str, version: int, *, deleted: bool, redirect: str | None = None) -> None:
+        whose = (
+            f"a former id of {redirect}" if redirect else f"the id of {'a deleted' if deleted else 'another'} entity"
+        )
+        super().__init__(f"{entity_id} is {whose}")
         self.entity_id = entity_id
         self.version = version
         self.deleted = deleted
+        self.redirect = redirect
+
+
+class Redirected(Refused):
+    """The entity is another one by now: it was merged into that one, or renamed.
+
+    Attributes:
+        entity_id: its former id.
+        target: where that leads.
+    """
+
+    def __init__(self, entity_id: str, target: str) -> None:
+        super().__init__(f"{entity_id} is a former id of {target}")
+        self.entity_id = entity_id
+        self.target = target
+
+
+class RedirectCycle(Refused):
+    """Ids would lead to each other, and to no entity.
+
+    Attributes:
+        entity_id: one of them.
+    """
+
+    def __init__(self, entity_id: str) -> None:
+        super().__init__(f"{entity_id} would lead to itself, by way of the ids that entities had later")
+        self.entity_id = entity_id
+
+
+@dataclass(frozen=True, slots=True)
+class XrefChoice:
+    """A collection in which two entities that are merged have different ids."""
+
+    scheme: str
+    kept: str
+    dropped: str
+
+
+class MergeConflict(Refused):
+    """Two entities that should be one have different ids in the same collection.
+
+    Attributes:
+        choices: each such collection, with both ids.
+    """
+
+    def __init__(self, choices: list[XrefChoice]) -> None:
+        said = (f"{item.kept} and {item.dropped} in {item.scheme}" for item in choices)
+        super().__init__(f"the two entities are {'; '.join(said)}")
+        self.choices = choices
+
+
+class TooManyEntities(Refused):
+    """More entities would be edited at once than one operation takes.
+
+    Attributes:
+        most: how many it takes.
+        count: how many it would be.
+    """
+
+    def __init__(self, most: int, count: int) -> None:
+        super().__init__(f"{count} entities would be edited, and one operation takes {most}")
+        self.most = most
+        self.count = count
+
+
+class BulkChanged(Refused):
+    """A bulk patch would do something else than what was previewed.
+
+    Attributes:
+        count: how many entities it would change now.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"the patch would do something else than what was previewed; it would change {count} entities now"
+        )
+        self.count = count
+
+
+class ClassMissing(Refused):
+    """There is no such type or predicate.
+
+    Attributes:
+        kind: `type` or `predicate`.
+        key: its id.
+    """
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"there is no {kind} {key}")
+        self.kind = kind
+        self.key = key
+
+
+class ClassExists(Refused):
+    """There is a type or predicate with this id."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"there is a {kind} {key}")
+        self.kind = kind
+        self.key = key
+
+
+class ClassInUse(Refused):
+    """A type or predicate that should be deleted is named by others.
+
+    Attributes:
+        uses: how many entities, types or relations name it.
+    """
+
+    def __init__(self, kind: str, key: str, uses: dict[str, int]) -> None:
+        said = " and ".join(f"{count} {name}" for name, count in uses.items() if count)
+        super().__init__(f"{said} name the {kind} {key}")
+        self.kind = kind
+        self.key = key
+        self.uses = uses
+
+
+class StaleClass(Refused):
+    """The edit starts from another content of a type or predicate than the current one.
+
+    Attributes:
+        tag: names the current content; None where it is deleted.
+    """
+
+    def __init__(self, kind: str, key: str, tag: str | None) -> None:
+        super().__init__(f"the edit starts from another content of the {kind} {key} than the current one")
+        self.kind = kind
+        self.key = key
+        self.tag = tag
+
+
+class NamespaceMissing(Refused):
+    """There is no such knowledge base."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no knowledge base {name}")
+
+
+class NamespaceExists(Refused):
+    """There is a knowledge base of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a knowledge base {name}")
+
+
+class NamespaceInUse(Refused):
+    """A knowledge base that should be deleted has entities."""
+
+    def __init__(self, name: str, entities: int) -> None:
+        super().__init__(f"the knowledge base {name} has {entities} entities")
 
 
 class NotDeleted(Refused):
@@ -119,7 +273,7 @@ class Clash:
 
     Attributes:
         revision_id: the revision.
-        entity_id: its entity.
+        entity_id: its entity, or its type or predicate.
         fields: what later edits changed again; empty where they deleted, created or restored the entity.
         lasting: that forcing does not help.
     """
@@ -133,9 +287,9 @@ class Clash:
         """Say what came later."""
         where = f"revision {self.revision_id} of {self.entity_id}"
         if self.lasting:
-            return f"{where}: the entity was deleted later"
+            return f"{where}: it was deleted, merged or renamed later"
         if not self.fields:
-            return f"{where}: the entity was edited, created or restored later"
+            return f"{where}: it was edited, created or restored later"
         return f"{where}: later edits changed {', '.join(self.fields)} again"
 
 

@@ -16,13 +16,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from kb import rows
-from kb.exporters.lines import predicate_json, type_json
+from kb.exporters.lines import predicate_json, redirect_json, type_json
 from kb.queries import AliasOccurrenceRecord, read_entities, read_predicates, read_types
 from kb.records import PredicateRecord, TypeRecord
-from kb.rows import CHANNEL, Edit, Revised, lock, prepare_bulk
+from kb.rows import CHANNEL, Edit, Revised, lock, new_group, prepare_bulk
 from kb.staging import PARTS, Staged, stage
 
-__all__ = ["CHANNEL", "Edit", "Outcome", "Staged", "lock", "prepare_bulk", "stage"]
+__all__ = ["CHANNEL", "Edit", "Outcome", "Staged", "lock", "new_group", "prepare_bulk", "stage"]
 
 NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -140,25 +140,47 @@ def write_entities(
     rows.update_entities(session, namespace, found.deleted + found.changed, sources)
     rows.replace_parts(session, namespace, written, before)
     lines = {key: item.line for key, item in before.items()}
+    lines |= _redirect_lines(rows.take_redirects(session, namespace, [item.id for item in found.deleted]))
     revised = [Revised(item.id, lines.get(item.id), item.line) for item in written]
     rows.publish(session, namespace, "entity", revised, edit)
     return outcome
 
 
 def delete_entities(session: Session, namespace: str, ids: Sequence[str], edit: Edit) -> int:
-    """Delete entities and return how many there were; relations that lead to them become pending."""
+    """Delete entities and return how many there were; relations that lead to them become pending.
+
+    Those that are deleted already stay as they are.
+    """
     lock(session, namespace)
     before = _as_they_are(session, namespace, ids)
+    retire_entities(session, namespace, dict.fromkeys(before), edit)
+    return len(before)
+
+
+def retire_entities(session: Session, namespace: str, targets: Mapping[str, str | None], edit: Edit) -> None:
+    """Delete entities, and let their ids lead to other ones.
+
+    Args:
+        session: whose caller commits.
+        namespace: the knowledge base.
+        targets: where each id leads, None for nowhere; of those that are deleted already, only that is changed.
+        edit: who does it and why.
+    """
+    lock(session, namespace)
+    before = {key: item.line for key, item in _as_they_are(session, namespace, list(targets)).items()}
     for part in PARTS:
         rows.remove_part(session, namespace, part, list(before))
+    before |= _redirect_lines(rows.take_redirects(session, namespace, list(targets)))
     statement = text(
-        "UPDATE entity SET deleted_at = now(), updated_at = now(), version = version + 1"
+        "UPDATE entity SET deleted_at = coalesce(deleted_at, now()), updated_at = now(), version = version + 1"
         " WHERE namespace = :namespace AND id = ANY(:ids)"
     )
-    session.execute(statement, {"namespace": namespace, "ids": list(before)})
-    revised = [Revised(key, item.line, None) for key, item in before.items()]
+    session.execute(statement, {"namespace": namespace, "ids": list(targets)})
+    led = {key: target for key, target in targets.items() if target is not None}
+    rows.put_redirects(session, namespace, led)
+    after = _redirect_lines(led)
+    revised = [Revised(key, before.get(key), after.get(key)) for key in targets]
     rows.publish(session, namespace, "entity_deleted", revised, edit)
-    return len(before)
 
 
 def compare_types(session: Session, namespace: str, records: Sequence[TypeRecord]) -> Outcome:
@@ -198,6 +220,16 @@ def put_predicates(session: Session, namespace: str, records: Sequence[Predicate
     revised = [Revised(r.id, before.get(r.id), orjson.dumps(predicate_json(r))) for r in written]
     rows.publish(session, namespace, "predicate", revised, edit)
     return _compare(records, known)
+
+
+def delete_class(session: Session, namespace: str, record: TypeRecord | PredicateRecord, edit: Edit) -> None:
+    """Delete a type or a predicate that nothing names."""
+    lock(session, namespace)
+    table = "type" if isinstance(record, TypeRecord) else "predicate"
+    before = orjson.dumps(type_json(record) if isinstance(record, TypeRecord) else predicate_json(record))
+    statement = text(f"DELETE FROM {table} WHERE namespace = :namespace AND id = :id")  # noqa: S608
+    session.execute(statement, {"namespace": namespace, "id": record.id})
+    rows.publish(session, namespace, table, [Revised(record.id, before, None)], edit)
 
 
 def replace_alias_occurrences(session: Session, namespace: str, records: Iterable[AliasOccurrenceRecord]) -> int:
@@ -255,6 +287,11 @@ def _compare(
     outcome.changed = sum(record.id in known for record in records) - outcome.unchanged
     outcome.added = len(records) - outcome.changed - outcome.unchanged
     return outcome
+
+
+def _redirect_lines(targets: Mapping[str, str]) -> dict[str, bytes]:
+    """Return what revisions hold of ids that lead to other entities."""
+    return {key: orjson.dumps(redirect_json(key, target)) for key, target in targets.items()}
 
 
 def _as_they_are(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, Staged]:

@@ -8,6 +8,7 @@ transaction, which the caller must roll back when an edit is refused. Nothing he
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -18,14 +19,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from kb import curation, history, lookups, queries
-from kb.conflicts import Busy, EntityMissing, IdTaken, NotDeleted, Stale, XrefTaken
+from kb.conflicts import Busy, EntityMissing, IdTaken, NotDeleted, Redirected, Stale, XrefTaken
 from kb.curation import Edit, Staged, stage
 from kb.importers.checks import ENTITY_FIELDS, Rejected, entity_record, refuse_unstorable
 from kb.importers.lines import LONGEST_LINE
 from kb.records import EntityRecord
+from kb.redirects import resolve_redirects, with_live_objects
 
 PATIENCE = "20s"  # batches of an import hold the lock for a few seconds each
-ID_FIXED = "leave the id out; to rename an entity, create a new one and delete this one"
+ID_FIXED = "leave the id out; to rename an entity, POST /v1/entities/{id}/rename"
 
 
 def create_entity(session: Session, namespace: str, data: Mapping[str, Any], edit: Edit) -> int:
@@ -47,7 +49,7 @@ def create_entity(session: Session, namespace: str, data: Mapping[str, Any], edi
     take_turn(session, namespace)
     state = lookups.entity_state(session, namespace, staged.id)
     if state is not None:
-        raise IdTaken(staged.id, state.version, deleted=state.deleted)
+        raise IdTaken(staged.id, state.version, deleted=state.deleted, redirect=state.redirect)
     return _write(session, namespace, staged, None, edit)
 
 
@@ -65,10 +67,10 @@ def replace_entity(
         edit: who does it and why.
 
     Raises:
-        Rejected, EntityMissing, Stale, XrefTaken, Busy: as the names say.
+        Rejected, EntityMissing, Redirected, Stale, XrefTaken, Busy: as the names say.
     """
     take_turn(session, namespace)
-    before = _current(session, namespace, entity_id, base)
+    before = current_entity(session, namespace, entity_id, base)
     staged = staged_entity(_with_id(data, entity_id), _names(before))
     return _write(session, namespace, staged, before, edit)
 
@@ -87,10 +89,10 @@ def patch_entity(
         edit: who does it and why.
 
     Raises:
-        Rejected, EntityMissing, Stale, XrefTaken, Busy: as the names say.
+        Rejected, EntityMissing, Redirected, Stale, XrefTaken, Busy: as the names say.
     """
     take_turn(session, namespace)
-    before = _current(session, namespace, entity_id, base)
+    before = current_entity(session, namespace, entity_id, base)
     data = merge_patch(orjson.loads(stage(before).line), _with_id(patch, entity_id))
     return _write(session, namespace, staged_entity(data, _names(before)), before, edit)
 
@@ -99,12 +101,12 @@ def delete_entity(session: Session, namespace: str, entity_id: str, base: int | 
     """Delete an entity so that it can be restored, and return its version.
 
     Raises:
-        EntityMissing, Stale, Busy: as the names say.
+        EntityMissing, Redirected, Stale, Busy: as the names say.
     """
     take_turn(session, namespace)
-    _current(session, namespace, entity_id, base)
+    current_entity(session, namespace, entity_id, base)
     curation.delete_entities(session, namespace, [entity_id], edit)
-    return _version(session, namespace, entity_id)
+    return version_of(session, namespace, entity_id)
 
 
 def restore_entity(session: Session, namespace: str, entity_id: str, base: int | None, edit: Edit) -> int:
@@ -113,6 +115,7 @@ def restore_entity(session: Session, namespace: str, entity_id: str, base: int |
     Raises:
         EntityMissing: there never was one.
         NotDeleted: it is there.
+        Redirected: it is another entity by now; what made it so can be undone.
         Stale, XrefTaken, Busy: as the names say.
     """
     take_turn(session, namespace)
@@ -121,7 +124,9 @@ def restore_entity(session: Session, namespace: str, entity_id: str, base: int |
         raise EntityMissing(entity_id)
     if not state.deleted:
         raise NotDeleted(entity_id)
-    _check_base(entity_id, state.version, base)
+    if state.redirect is not None:
+        raise Redirected(entity_id, state.redirect)
+    check_base(entity_id, state.version, base)
     data = history.last_content(session, namespace, entity_id)
     if data is None:
         raise EntityMissing(entity_id)
@@ -227,40 +232,77 @@ def _names(record: EntityRecord) -> set[str]:
     return {record.label, *(alias.text for alias in record.aliases)}
 
 
-def _current(session: Session, namespace: str, entity_id: str, base: int | None) -> EntityRecord:
-    """Return the entity as it is, if it has the version that an edit starts from."""
+def current_entity(session: Session, namespace: str, entity_id: str, base: int | None) -> EntityRecord:
+    """Return the entity as it is, if it has the version that an edit starts from.
+
+    Raises:
+        EntityMissing, Redirected, Stale: as the names say.
+    """
     state = lookups.entity_state(session, namespace, entity_id)
+    if state is not None and state.redirect is not None:
+        raise Redirected(entity_id, resolve_redirects(session, namespace, [entity_id])[entity_id])
     if state is None or state.deleted:
         raise EntityMissing(entity_id, None if state is None else state.version)
-    _check_base(entity_id, state.version, base)
+    check_base(entity_id, state.version, base)
     (record,) = queries.read_entities(session, namespace, [entity_id])
     return record
 
 
-def _check_base(entity_id: str, current: int, base: int | None) -> None:
+def check_base(entity_id: str, current: int, base: int | None) -> None:
+    """Check the version that an edit starts from.
+
+    Raises:
+        Stale: it is another one than the current one.
+    """
     if base is not None and base != current:
         raise Stale(entity_id, base, current)
 
 
 def _write(session: Session, namespace: str, staged: Staged, before: EntityRecord | None, edit: Edit) -> int:
+    staged = with_live_objects(session, namespace, staged, before)
     put_all(session, namespace, [staged], {} if before is None else {staged.id: before}, edit)
-    return _version(session, namespace, staged.id)
+    return version_of(session, namespace, staged.id)
 
 
 def put_all(
-    session: Session, namespace: str, staged: Sequence[Staged], before: Mapping[str, EntityRecord], edit: Edit
+    session: Session,
+    namespace: str,
+    staged: Sequence[Staged],
+    before: Mapping[str, EntityRecord],
+    edit: Edit,
+    shared: Collection[tuple[str, str]] = (),
 ) -> None:
     """Write entities whose former contents are known, and check their xrefs.
+
+    Args:
+        session: whose caller commits.
+        namespace: the knowledge base.
+        staged: what to write.
+        before: the former contents of all entities that the operation edits, those that it deletes among them.
+        edit: who does it and why.
+        shared: xrefs, as scheme and value, that may have several owners, as they had before.
 
     Raises:
         XrefTaken: another entity has one of their new xrefs.
     """
     curation.put_entities(session, namespace, staged, edit)
-    added = {item.id: new_xrefs(before.get(item.id), item.record) for item in staged}
+    records = {item.id: item.record for item in staged}
+    # What goes from one of these entities to another is no new claim, whoever else makes it.
+    claims = Counter(claim for record in before.values() for claim in record.xrefs.items())
+    claims.subtract(claim for record in records.values() for claim in record.xrefs.items())
+    added = {
+        key: dict(c for c in new_xrefs(before.get(key), record).items() if claims[c] < 0 and c not in shared)
+        for key, record in records.items()
+    }
     refuse_taken_xrefs(session, namespace, added)
 
 
-def _version(session: Session, namespace: str, entity_id: str) -> int:
+def version_of(session: Session, namespace: str, entity_id: str) -> int:
+    """Return an entity's version, deleted or not.
+
+    Raises:
+        EntityMissing: there never was one.
+    """
     state = lookups.entity_state(session, namespace, entity_id)
     if state is None:
         raise EntityMissing(entity_id)

@@ -24,8 +24,9 @@ class RevisionBrief:
 
     Attributes:
         id: counts up, in the order of the edits.
-        entity_id: the edited entity; None for a type or a predicate.
-        kind: what was done: create, replace, patch, delete, restore, undo, import, …
+        entity_id, type_id, predicate_id: what was edited; the other two are None.
+        group_id: what revisions of one operation on several entities have in common; None for an edit of one.
+        kind: what was done: create, replace, patch, delete, restore, merge, rename, split, undo, import, …
         actor: who did it.
         comment: why.
         created_at: when.
@@ -37,6 +38,9 @@ class RevisionBrief:
     actor: str | None
     comment: str | None
     created_at: datetime
+    type_id: str | None = None
+    predicate_id: str | None = None
+    group_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class FieldChange:
     removed: tuple[Any, ...] = ()
 
 
-_BRIEF = "id, entity_id, kind, actor, comment, created_at"
+_BRIEF = "id, entity_id, kind, actor, comment, created_at, type_id, predicate_id, group_id"
 
 
 def list_revisions(
@@ -73,6 +77,9 @@ def list_revisions(
     namespace: str,
     *,
     entity_id: str | None = None,
+    type_id: str | None = None,
+    predicate_id: str | None = None,
+    group_id: int | None = None,
     actor: str | None = None,
     before_id: int | None = None,
     limit: int = 50,
@@ -82,12 +89,14 @@ def list_revisions(
     Args:
         session: reads the namespace.
         namespace: the knowledge base.
-        entity_id: only those of this entity.
+        entity_id, type_id, predicate_id: only those of this entity, type or predicate.
+        group_id: only those of this group.
         actor: only those of this actor.
         before_id: only those older than this one; for the next page, the last id of the page before.
         limit: most of them.
     """
-    where, parameters = _where(namespace, entity_id=entity_id, actor=actor, before_id=before_id)
+    given = {"entity_id": entity_id, "type_id": type_id, "predicate_id": predicate_id, "group_id": group_id}
+    where, parameters = _where(namespace, actor=actor, before_id=before_id, **given)
     statement = text(f"SELECT {_BRIEF} FROM revision WHERE {where} ORDER BY id DESC LIMIT :limit")  # noqa: S608
     return [RevisionBrief(*row) for row in session.execute(statement, parameters | {"limit": limit})]
 
@@ -114,11 +123,24 @@ def revisions_since(
     return [_detail(row) for row in session.execute(statement, parameters | {"limit": most + 1})]
 
 
+def revisions_of_group(session: Session, namespace: str, group_id: int) -> list[RevisionDetail]:
+    """Return the revisions of a group, the newest first."""
+    where, parameters = _where(namespace, group_id=group_id)
+    statement = text(f"SELECT {_BRIEF}, before, after FROM revision WHERE {where} ORDER BY id DESC")  # noqa: S608
+    return [_detail(row) for row in session.execute(statement, parameters)]
+
+
+def is_entity(state: Content | None) -> bool:
+    """Tell whether what a revision holds is an entity: else it was deleted, or its id leads to another one."""
+    return state is not None and "redirect" not in state
+
+
 def last_content(session: Session, namespace: str, entity_id: str) -> Content | None:
-    """Return what an entity was when it was deleted last, None where it never was."""
+    """Return what an entity was when it went last, None where it never did."""
     statement = text(
-        "SELECT before FROM revision WHERE namespace = :namespace AND entity_id = :id AND after IS NULL"
-        " ORDER BY id DESC LIMIT 1"
+        "SELECT before FROM revision WHERE namespace = :namespace AND entity_id = :id"
+        " AND before->>'redirect' IS NULL AND before IS NOT NULL"
+        " AND (after IS NULL OR after->>'redirect' IS NOT NULL) ORDER BY id DESC LIMIT 1"
     )
     content: Content | None = session.execute(statement, {"namespace": namespace, "id": entity_id}).scalar_one_or_none()
     return content
@@ -165,6 +187,9 @@ def _without(items: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:
 def _where(namespace: str, **given: Any) -> tuple[str, Parameters]:
     conditions = {
         "entity_id": "entity_id = :entity_id",
+        "type_id": "type_id = :type_id",
+        "predicate_id": "predicate_id = :predicate_id",
+        "group_id": "group_id = :group_id",
         "actor": "actor = :actor",
         "before_id": "id < :before_id",
         "since": "created_at >= :since",

@@ -11,17 +11,27 @@ from sqlalchemy.orm import Session
 
 @dataclass(frozen=True, slots=True)
 class EntityState:
-    """Whether an entity is there, and as which version; a deleted one has a version, too."""
+    """Whether an entity is there, and as which version; a deleted one has a version, too.
+
+    Attributes:
+        version: counts its edits.
+        deleted: whether it is deleted.
+        redirect: the entity that its id leads to since it was merged into that one, or renamed.
+    """
 
     version: int
     deleted: bool
+    redirect: str | None = None
 
 
 def entity_state(session: Session, namespace: str, entity_id: str) -> EntityState | None:
     """Return the state of an entity, None where there never was one with this id."""
-    statement = text("SELECT version, deleted_at IS NOT NULL FROM entity WHERE namespace = :namespace AND id = :id")
+    statement = text(
+        "SELECT e.version, e.deleted_at IS NOT NULL, r.target_id FROM entity e LEFT JOIN redirect r"
+        " ON r.namespace = e.namespace AND r.id = e.id WHERE e.namespace = :namespace AND e.id = :id"
+    )
     row = session.execute(statement, {"namespace": namespace, "id": entity_id}).one_or_none()
-    return None if row is None else EntityState(row[0], row[1])
+    return None if row is None else EntityState(row[0], row[1], row[2])
 
 
 def other_claims(

@@ -24,11 +24,12 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a revision says about itself: the kind of edit, who made it and why."""
+    """What a revision says about itself: the kind of edit, who made it and why, and the group that it belongs to."""
 
     kind: str
     actor: str | None = None
     comment: str | None = None
+    group: int | None = None
 
 
 class Revised(NamedTuple):
@@ -211,19 +212,33 @@ def put_predicates(session: Session, namespace: str, records: Sequence[Predicate
     session.execute(statement, {"namespace": namespace, "ids": ids, "labels": labels})
 
 
+def take_redirects(session: Session, namespace: str, ids: Sequence[str]) -> dict[str, str]:
+    """Remove the redirects of these ids and return where they led."""
+    statement = text("DELETE FROM redirect WHERE namespace = :namespace AND id = ANY(:ids) RETURNING id, target_id")
+    return {row[0]: row[1] for row in session.execute(statement, {"namespace": namespace, "ids": list(ids)})}
+
+
+def put_redirects(session: Session, namespace: str, targets: Mapping[str, str]) -> None:
+    """Let ids that have no redirect lead to other entities."""
+    copy_rows(session, namespace, "redirect", "id, target_id", targets.items())
+
+
+def new_group(session: Session) -> int:
+    """Return a number for revisions that belong together."""
+    return int(session.execute(text("SELECT nextval(pg_get_serial_sequence('revision', 'id'))")).scalar_one())
+
+
 def publish(session: Session, namespace: str, change: str, revised: Sequence[Revised], edit: Edit) -> None:
     """Write a revision and a change for each edited thing, and notify the readers; `change` is the kind of thing."""
     if not revised:
         return
-    of_entities = change in ENTITY_CHANGES
     keys = [quoted(item.id).encode() for item in revised]
     revisions = [
-        b"%b\t%b\t%b\n" % (key if of_entities else b"\\N", _json(item.before), _json(item.after))
-        for key, item in zip(keys, revised, strict=True)
+        b"%b\t%b\t%b\n" % (key, _json(item.before), _json(item.after)) for key, item in zip(keys, revised, strict=True)
     ]
-    columns: LiteralString = "entity_id, before, after, namespace, kind, actor, comment"
-    copy_text(session, "revision", columns, revisions, (namespace, edit.kind, edit.actor, edit.comment))
-    columns = "entity_id, namespace, kind" if of_entities else "item_id, namespace, kind"
+    columns = f"{_REVISED[change]}, before, after, namespace, kind, actor, comment, group_id"
+    copy_text(session, "revision", columns, revisions, (namespace, edit.kind, edit.actor, edit.comment, edit.group))
+    columns = f"{'entity_id' if change in ENTITY_CHANGES else 'item_id'}, namespace, kind"
     copy_text(session, "change", columns, [key + b"\n" for key in keys], (namespace, change))
     notify(session, namespace)
 
@@ -235,6 +250,12 @@ def notify(session: Session, namespace: str) -> None:
 
 
 ENTITY_CHANGES = frozenset({"entity", "entity_deleted"})
+_REVISED: dict[str, LiteralString] = {
+    "entity": "entity_id",
+    "entity_deleted": "entity_id",
+    "type": "type_id",
+    "predicate": "predicate_id",
+}
 
 
 def _json(line: bytes | None) -> bytes:

@@ -34,6 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from kb.limits import ID_CHARACTERS, PREDICATE_BYTES
 
 Id = Text(collation="C")
+THERE = text("deleted_at IS NULL")
 Json = dict[str, Any]
 POPULAR = (100, 10)  # names of entities that were linked at least so often have an index of their own
 
@@ -115,12 +116,9 @@ class Entity(Base):
     __table_args__ = (
         CheckConstraint(f"char_length(id) BETWEEN 1 AND {ID_CHARACTERS}", name="id_length"),
         CheckConstraint("popularity >= 0", name="popularity"),
-        Index(
-            "ix_entity_namespace_popularity",
-            "namespace",
-            text("popularity DESC"),
-            postgresql_where=text("deleted_at IS NULL"),
-        ),
+        Index("ix_entity_namespace_popularity", "namespace", text("popularity DESC"), postgresql_where=THERE),
+        Index("ix_entity_namespace_updated_at", "namespace", "updated_at", postgresql_where=THERE),
+        Index("ix_entity_undescribed", "namespace", "id", postgresql_where=text(f"{THERE} AND description IS NULL")),
     )
 
     namespace: Mapped[str] = mapped_column(Id, primary_key=True, server_default="default")
@@ -135,6 +133,28 @@ class Entity(Base):
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]
+
+
+class Redirect(Base):
+    """That a deleted entity's id leads to another entity: it was merged into that one, or renamed."""
+
+    __tablename__ = "redirect"
+    __table_args__ = (
+        _owner("redirect", "id"),
+        ForeignKeyConstraint(
+            ["namespace", "target_id"],
+            ["entity.namespace", "entity.id"],
+            name="fk_redirect_target",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        CheckConstraint("id <> target_id", name="not_to_itself"),
+        Index("ix_redirect_namespace_target_id", "namespace", "target_id"),
+    )
+
+    namespace: Mapped[str] = _namespace()
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    target_id: Mapped[str] = mapped_column(Id)
 
 
 class Alias(Base):
@@ -258,11 +278,19 @@ class Xref(Base):
 class Revision(Base):
     """One edit, with what was there before (null: nothing) and after (null: deleted), so that it can be undone.
 
-    Those are only ever read as a whole, and plain JSON takes less time to write than JSONB.
+    Those are only ever read as a whole, and plain JSON takes less time to write than JSONB. Of an id that leads to
+    another entity, they hold the id and `redirect`. Revisions of one operation on several entities have a group.
     """
 
     __tablename__ = "revision"
-    __table_args__ = (Index("ix_revision_namespace_entity_id", "namespace", "entity_id", "id"),)
+    __table_args__ = (
+        Index("ix_revision_namespace_entity_id", "namespace", "entity_id", "id"),
+        Index("ix_revision_namespace_created_at", "namespace", "created_at"),
+        *(
+            Index(f"ix_revision_{name}", "namespace", name, "id", postgresql_where=text(f"{name} IS NOT NULL"))
+            for name in ("type_id", "predicate_id", "group_id")
+        ),
+    )
 
     id: Mapped[int] = row_number()
     namespace: Mapped[str] = mapped_column(Id)
@@ -273,6 +301,9 @@ class Revision(Base):
     actor: Mapped[str | None]
     comment: Mapped[str | None]
     created_at: Mapped[datetime] = now_column()
+    type_id: Mapped[str | None] = mapped_column(Id)
+    predicate_id: Mapped[str | None] = mapped_column(Id)
+    group_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Change(Base):

@@ -18,6 +18,7 @@ from app.access.callers import CALLER, BadCredentials, Caller, Reach, read_key
 from app.access.keyring import KeyRing
 from app.access.limits import RateLimiter, retry_after
 from app.errors import ProblemError
+from app.namespaces import NAMED
 from app.runtime import get_service
 from app.schemas.problem import FieldProblem
 from app.settings import Settings
@@ -72,7 +73,7 @@ class Access:
             if not (keyless and self._open_to(caller)):
                 refuse("there is no key", SEND)
             return caller
-        namespace = self._settings.namespace
+        namespace: str = request.scope.get(NAMED) or self._settings.namespace
         if not caller.key.good_for(namespace):
             detail = f"{caller} is good for the knowledge base {caller.key.namespace}, and this is {namespace}"
             forbid(detail, f"use a key of {namespace}; `namesake keys create` on the server makes one")

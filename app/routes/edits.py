@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Response
-from sqlalchemy.orm import Session
 
 from app.access.callers import Caller
 from app.access.guard import require
-from app.edits import base_version, edit_session, header_comment
-from app.entity_answers import entity_answer, etag, find_entity
+from app.edits import base_version, edit_of, edit_session, sent_fields
+from app.entity_answers import answer_with_etag, entity_address, etag
 from app.examples_edits import CREATE, CREATED, PATCH, PATCHED, REPLACE, RESTORE
+from app.namespaces import Opened
 from app.responses import Responses, problem, problems
 from app.routing import ApiRoute
-from app.runtime import get_service
 from app.schemas.edits import EntityPatch, NewEntity, Remark, WholeEntity
 from app.schemas.entities import EntityAnswer
 from app.schemas.fields import Comment, EntityId
-from app.service import Service
 from kb import editing
-from kb.curation import Edit
 from kb.keys import Role
 
 router = APIRouter(prefix="/v1", tags=["editing"], route_class=ApiRoute)
 
 Curator = Annotated[Caller, Depends(require(Role.CURATOR))]
-Opened = Annotated[Service, Depends(get_service)]
 Key = Annotated[EntityId, Path(alias="id", description="Id of the entity; slashes may stand as they are.")]
 IfMatch = Annotated[
     str | None,
@@ -44,7 +39,7 @@ TAKEN: Responses = {
         "xref-taken",
         "xrefs.wikidata",
         "Acca_Dacca and AC/DC would both be Q27593 in wikidata",
-        "leave it out, or take it away from AC/DC first; if both are one entity, delete one of them",
+        "leave it out, or take it away from AC/DC first; if both are one entity, merge them",
     )
 }
 ID_TAKEN: Responses = {
@@ -66,7 +61,8 @@ NOT_DELETED: Responses = {
 EDITED = problems(400, 404, 408, 412, 413, 415, 422, 428, 500, 503)
 
 
-def _shown(example: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
+def shown(example: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
+    """Return what the OpenAPI document says of an answer."""
     return {"content": {"application/json": {"example": example}}, "headers": headers}
 
 
@@ -74,7 +70,7 @@ def _shown(example: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
 @router.post(
     "/entities/{id:path}/restore",
     summary="Restore a deleted entity",
-    responses={200: _shown(CREATED | {"version": 3}, ETAG), **EDITED, **NOT_DELETED},
+    responses={200: shown(CREATED | {"version": 3}, ETAG), **EDITED, **NOT_DELETED},
 )
 def restore(
     entity_id: Key,
@@ -88,9 +84,9 @@ def restore(
     """Bring a deleted entity back as it was, with its aliases, types, relations and xrefs."""
     with edit_session(service) as session:
         base = base_version(session, service, entity_id, if_match, deleted=True)
-        edit = _edit("restore", caller, body, x_comment)
+        edit = edit_of("restore", caller, body, x_comment)
         editing.restore_entity(session, service.settings.namespace, entity_id, base, edit)
-        return _answer(session, service, entity_id, response)
+        return answer_with_etag(session, service, entity_id, response)
 
 
 @router.post(
@@ -98,7 +94,7 @@ def restore(
     summary="Create an entity",
     status_code=201,
     responses={
-        201: {"description": "The entity", **_shown(CREATED, LOCATION | ETAG)},
+        201: {"description": "The entity", **shown(CREATED, LOCATION | ETAG)},
         **problems(400, 408, 413, 415, 422, 500, 503),
         **ID_TAKEN,
     },
@@ -112,16 +108,16 @@ def create(
 ) -> EntityAnswer:
     """Create an entity. An id that is taken, also by a deleted entity, is refused."""
     with edit_session(service) as session:
-        edit = _edit("create", caller, body, x_comment)
-        editing.create_entity(session, service.settings.namespace, _fields(body), edit)
-        response.headers["Location"] = f"/v1/entities/{quote(body.id, safe='')}"
-        return _answer(session, service, body.id, response)
+        edit = edit_of("create", caller, body, x_comment)
+        editing.create_entity(session, service.settings.namespace, sent_fields(body), edit)
+        response.headers["Location"] = entity_address(body.id)
+        return answer_with_etag(session, service, body.id, response)
 
 
 @router.put(
     "/entities/{id:path}",
     summary="Replace an entity",
-    responses={200: _shown(CREATED, ETAG), **EDITED, **TAKEN},
+    responses={200: shown(CREATED, ETAG), **EDITED, **TAKEN},
 )
 def replace(
     entity_id: Key,
@@ -135,15 +131,15 @@ def replace(
     """Put the body in place of all that is known of an entity: what it does not say is gone."""
     with edit_session(service) as session:
         base = base_version(session, service, entity_id, if_match)
-        edit, fields = _edit("replace", caller, body, x_comment), _fields(body)
+        edit, fields = edit_of("replace", caller, body, x_comment), sent_fields(body)
         editing.replace_entity(session, service.settings.namespace, entity_id, fields, base, edit)
-        return _answer(session, service, entity_id, response)
+        return answer_with_etag(session, service, entity_id, response)
 
 
 @router.patch(
     "/entities/{id:path}",
     summary="Change fields of an entity",
-    responses={200: _shown(PATCHED, ETAG), **EDITED, **TAKEN},
+    responses={200: shown(PATCHED, ETAG), **EDITED, **TAKEN},
 )
 def patch(
     entity_id: Key,
@@ -157,9 +153,9 @@ def patch(
     """Change some fields, as a merge patch (RFC 7396): null empties a field, lists are replaced as a whole."""
     with edit_session(service) as session:
         base = base_version(session, service, entity_id, if_match)
-        edit, fields = _edit("patch", caller, body, x_comment), _fields(body)
+        edit, fields = edit_of("patch", caller, body, x_comment), sent_fields(body)
         editing.patch_entity(session, service.settings.namespace, entity_id, fields, base, edit)
-        return _answer(session, service, entity_id, response)
+        return answer_with_etag(session, service, entity_id, response)
 
 
 @router.delete(
@@ -174,21 +170,6 @@ def delete(
     """Delete an entity. It can be restored; relations of others that lead to it wait for that."""
     with edit_session(service) as session:
         base = base_version(session, service, entity_id, if_match)
-        edit = _edit("delete", caller, None, x_comment)
+        edit = edit_of("delete", caller, None, x_comment)
         version = editing.delete_entity(session, service.settings.namespace, entity_id, base, edit)
     return Response(status_code=204, headers={"ETag": etag(version)})
-
-
-def _fields(body: Remark) -> dict[str, Any]:
-    """Return the fields that were sent; those that are null are there, and those that were left out are not."""
-    return body.model_dump(exclude_unset=True, exclude={"comment"})
-
-
-def _edit(kind: str, caller: Caller, body: Remark | None, x_comment: str | None) -> Edit:
-    return Edit(kind, caller.actor, (body.comment if body else None) or header_comment(x_comment))
-
-
-def _answer(session: Session, service: Service, entity_id: str, response: Response) -> EntityAnswer:
-    found = find_entity(session, service.settings.namespace, entity_id)
-    response.headers["ETag"] = etag(found.version)
-    return entity_answer(session, service, found)

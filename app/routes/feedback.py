@@ -13,10 +13,11 @@ from app.access.guard import require
 from app.edits import edit_session, refuse_request, refuse_unknown
 from app.errors import ProblemError
 from app.examples_feedback import DECIDED, DECISION, FEEDBACK, FEEDBACK_PAGE, NEW_FEEDBACK
+from app.namespaces import Opened
 from app.nil_mentions import store_nil
 from app.offsets import OffsetError, Offsets
 from app.responses import Responses, problem, problems
-from app.routes.edits import Curator, Opened
+from app.routes.edits import Curator
 from app.routing import ApiRoute
 from app.schemas.edits import Remark
 from app.schemas.feedback import Feedback, FeedbackPage, NewFeedback, Status

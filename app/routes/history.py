@@ -8,13 +8,13 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.access.guard import READING
-from app.edits import base_version, edit_session, header_comment, refuse_request, refuse_unknown, revision_missing
-from app.entity_answers import etag
+from app.edits import edit_session, header_comment, refuse_request, refuse_unknown, revision_missing
 from app.examples_edits import CHANGES, REVISION_DETAIL, REVISIONS, UNDO, UNDO_SINCE, UNDONE, UNDONE_SINCE
+from app.namespaces import Opened
 from app.responses import Responses, problem, problems
-from app.routes.edits import ETAG, Curator, IfMatch, Opened, XComment
+from app.routes.edits import ETAG, Curator, IfMatch, XComment
 from app.routing import ApiRoute
-from app.schemas.edits import Undoing, UndoingSince
+from app.schemas.edits import UndoingOne, UndoingSince
 from app.schemas.fields import EntityId, SearchText
 from app.schemas.history import (
     Change,
@@ -26,7 +26,8 @@ from app.schemas.history import (
     UndoAnswer,
     UndoSinceAnswer,
 )
-from kb import history, lookups, queries, undoing
+from app.undo_answers import current_state, undo_of_class, undo_of_entity
+from kb import history, queries, undoing
 from kb.curation import Edit
 from kb.history import RevisionBrief
 
@@ -58,6 +59,9 @@ def list_revisions(
     request: Request,
     service: Opened,
     entity: Annotated[EntityId | None, Query(description="Only revisions of this entity.")] = None,
+    type_id: Annotated[EntityId | None, Query(alias="type", description="Only revisions of this type.")] = None,
+    predicate: Annotated[SearchText | None, Query(description="Only revisions of this predicate.")] = None,
+    group: Annotated[int | None, Query(ge=1, le=LARGEST, description="Only revisions of this group.")] = None,
     actor: Annotated[SearchText | None, Query(description="Only revisions by this actor.")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Most revisions in one answer.")] = 20,
     cursor: Annotated[
@@ -65,11 +69,19 @@ def list_revisions(
     ] = None,
 ) -> RevisionPage:
     """List edits, the newest first: of one entity, by one actor, or all."""
-    refuse_unknown(request, ("entity", "actor", "limit", "cursor"))
+    refuse_unknown(request, ("entity", "type", "predicate", "group", "actor", "limit", "cursor"))
     before = int(cursor) if cursor else None
     with Session(service.engine) as session:
         found = history.list_revisions(
-            session, service.settings.namespace, entity_id=entity, actor=actor, before_id=before, limit=limit + 1
+            session,
+            service.settings.namespace,
+            entity_id=entity,
+            type_id=type_id,
+            predicate_id=predicate,
+            group_id=group,
+            actor=actor,
+            before_id=before,
+            limit=limit + 1,
         )
     page = found[:limit]
     return RevisionPage(
@@ -117,15 +129,15 @@ def revision(revision_id: RevisionId, service: Opened) -> RevisionAnswer:
         found = history.get_revision(session, namespace, revision_id)
         if found is None:
             raise revision_missing(revision_id)
-        entity_id = found.brief.entity_id
-        state = None if entity_id is None else lookups.entity_state(session, namespace, entity_id)
+        version, tag = current_state(session, namespace, found.brief)
     changes = history.difference(found.before, found.after)
     return RevisionAnswer(
         **_shown(found.brief).model_dump(),
         diff=[FieldDifference.model_validate(change, from_attributes=True) for change in changes],
         before=found.before,
         after=found.after,
-        current_version=None if state is None else state.version,
+        current_version=version,
+        current_etag=tag,
     )
 
 
@@ -145,25 +157,22 @@ def undo(
     caller: Curator,
     service: Opened,
     response: Response,
-    body: Annotated[Undoing | None, Body(openapi_examples=UNDO)] = None,
+    body: Annotated[UndoingOne | None, Body(openapi_examples=UNDO)] = None,
     if_match: IfMatch = None,
     x_comment: XComment = None,
 ) -> UndoAnswer:
-    """Take back what one edit changed, as a new edit. Refused where later edits changed the same fields."""
-    wish, namespace = body or Undoing(), service.settings.namespace
+    """Take back what one edit changed, as a new edit. Refused where later edits changed the same fields.
+
+    A merge, a renaming and a split are taken back as a whole, with all entities that they touched.
+    """
+    wish = body or UndoingOne()
     with edit_session(service) as session:
-        found = history.get_revision(session, namespace, revision_id)
+        found = history.get_revision(session, service.settings.namespace, revision_id)
         if found is None:
             raise revision_missing(revision_id)
-        base = None
-        if found.brief.entity_id is not None:
-            base = base_version(session, service, found.brief.entity_id, if_match, deleted=True)
         edit = Edit("undo", caller.actor, wish.comment or header_comment(x_comment))
-        entity_id = undoing.undo_revision(session, namespace, revision_id, base, edit, force=wish.force)
-        state = lookups.entity_state(session, namespace, entity_id) or lookups.EntityState(0, deleted=True)
-        response.headers["ETag"] = etag(state.version)
-        version = queries.kb_version(session, namespace)
-    return UndoAnswer(entity=entity_id, version=state.version, deleted=state.deleted, kb_version=version)
+        what = undo_of_class if found.brief.entity_id is None else undo_of_entity
+        return what(session, service, found, if_match, edit, wish, response)
 
 
 @router.get(
@@ -206,6 +215,9 @@ def _shown(item: RevisionBrief) -> Revision:
     return Revision(
         id=item.id,
         entity=item.entity_id,
+        type=item.type_id,
+        predicate=item.predicate_id,
+        group=item.group_id,
         kind=item.kind,
         actor=item.actor,
         comment=item.comment,

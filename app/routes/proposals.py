@@ -12,8 +12,9 @@ from app.edits import edit_session, refuse_unknown
 from app.entity_answers import entity_answer, etag, find_entity
 from app.examples_edits import CREATED
 from app.examples_feedback import ACCEPT_PROPOSAL, DECIDED, PROPOSAL, PROPOSAL_PAGE
+from app.namespaces import Opened
 from app.responses import Responses, problem, problems
-from app.routes.edits import ETAG, LOCATION, Curator, Opened
+from app.routes.edits import ETAG, LOCATION, Curator
 from app.routes.feedback import BODY, CURATING, LARGEST, Decision
 from app.routing import ApiRoute
 from app.schemas.entities import EntityAnswer

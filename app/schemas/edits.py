@@ -12,8 +12,8 @@ from app.schemas.fields import Comment, EntityId, RequestModel, Storable
 
 
 def _written_time(value: object) -> object:
-    """Take a time as text alone: a bare number could be seconds or milliseconds."""
-    if not isinstance(value, str | datetime):
+    """Take a time as a date and time alone: a bare number could be seconds or milliseconds."""
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and "-" not in value[1:]):
         raise PydanticCustomError("time", "not a time", {"remedy": "send a time such as 2026-11-25T08:00:00Z"})
     return value
 
@@ -88,6 +88,14 @@ class Undoing(Remark):
     """How to undo."""
 
     force: bool = Field(default=False, description="Undo also what later edits changed again, and those with it.")
+
+
+class UndoingOne(Undoing):
+    """How to undo one revision."""
+
+    group: bool = Field(
+        default=False, description="Undo all revisions of its group. A merge, a renaming, a split always go as a whole."
+    )
 
 
 class UndoingSince(Undoing):

@@ -33,6 +33,7 @@ class EntityAnswer(EntityBrief):
     aliases: list[Alias]
     relations: list[Relation]
     incoming_relations: int = Field(description="How many relations lead to it.")
+    former_ids: list[str] = Field(description="Ids that lead to it, since theirs was merged into it, or renamed.")
     popularity: int = Field(description="How often it was linked.")
     source: str | None = Field(description="Where it was imported from.")
     version: int = Field(description="Counts its edits; the `ETag`.")
@@ -40,6 +41,13 @@ class EntityAnswer(EntityBrief):
     updated_at: datetime
     kb_version: int
     model_version: str
+
+
+class RedirectAnswer(BaseModel):
+    """What the answer 308 says of a former id."""
+
+    id: str = Field(description="The former id.")
+    redirect: str = Field(description="Id of the entity that it leads to, whose address is `Location`.")
 
 
 class Found(BaseModel):
@@ -50,13 +58,13 @@ class Found(BaseModel):
     description: str | None
     types: list[str]
     popularity: int
-    match: Literal["exact", "prefix", "similar"] = Field(
-        description="A name (or the id) is what was typed, starts with it, or is similar to it."
+    match: Literal["exact", "prefix", "similar"] | None = Field(
+        description="A name (or the id) is what was typed, starts with it, or is similar to it; null in a list."
     )
 
 
 class FoundPage(BaseModel):
-    """Some of the entities that a search found, best first."""
+    """Some of the entities that a search found, best first, or of a list, sorted by id."""
 
     entities: list[Found]
     cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")

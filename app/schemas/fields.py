@@ -50,6 +50,7 @@ SearchText = Annotated[
     str, Field(min_length=1, max_length=500), BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)
 ]
 Storable = Annotated[str, BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)]
+NamespaceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Comment = Annotated[str, Field(max_length=1000), BeforeValidator(no_nul), BeforeValidator(no_lone_surrogate)]
 Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE), BeforeValidator(no_lone_surrogate)]
 

@@ -13,9 +13,12 @@ class Revision(BaseModel):
 
     id: int = Field(description="Counts up, in the order of the edits.")
     entity: str | None = Field(description="Id of the edited entity; null for a type or a predicate.")
+    type: str | None = Field(description="Id of the edited type.")
+    predicate: str | None = Field(description="Id of the edited predicate.")
+    group: int | None = Field(description="What revisions of one operation on several entities have in common.")
     kind: str = Field(
-        description="What was done: `create`, `replace`, `patch`, `delete`, `restore`, `undo`, `import`, `feedback`, "
-        "`proposal`."
+        description="What was done: `create`, `replace`, `patch`, `delete`, `restore`, `merge`, `rename`, `split`, "
+        "`bulk-patch`, `undo`, `import`, `feedback`, `proposal`."
     )
     actor: str | None = Field(description="Who did it: `key:ID/NAME`, or null where the command line did.")
     comment: str | None = Field(description="Why.")
@@ -44,18 +47,24 @@ class RevisionAnswer(Revision):
 
     diff: list[FieldDifference] = Field(description="What it changed, field by field.")
     before: dict[str, Any] | None = Field(description="All of it before, as files hold it; null: it was not there.")
-    after: dict[str, Any] | None = Field(description="All of it after; null: it was deleted.")
-    current_version: int | None = Field(
-        description="Version that the entity has now, deleted or not: the `If-Match` to undo this revision with."
+    after: dict[str, Any] | None = Field(
+        description="All of it after; null: it was deleted; `redirect`: its id leads to that entity."
     )
+    current_version: int | None = Field(
+        description="Version that the entity has now, deleted or not; null of a type or predicate."
+    )
+    current_etag: str | None = Field(description="The `If-Match` to undo this revision with.")
 
 
 class UndoAnswer(BaseModel):
     """What undoing one revision did."""
 
-    entity: str = Field(description="Id of the entity.")
-    version: int = Field(description="Its version now; the `ETag`.")
+    entity: str | None = Field(description="Id of the entity; null where it was a revision of a type or predicate.")
+    type: str | None = Field(description="Id of the type.")
+    predicate: str | None = Field(description="Id of the predicate.")
+    version: int | None = Field(description="Version of the entity now; the `ETag`.")
     deleted: bool = Field(description="Whether it is deleted now: its creation was undone.")
+    entities: list[str] = Field(description="Ids of all entities that this changed.")
     kb_version: int
 
 

@@ -35,6 +35,11 @@ def predicate_json(item: PredicateRecord) -> dict[str, Any]:
     return {"id": item.id, "label": item.label}
 
 
+def redirect_json(entity_id: str, target: str) -> dict[str, Any]:
+    """Return the object of an id that leads to another entity, as revisions hold it."""
+    return {"id": entity_id, "redirect": target}
+
+
 def _alias_json(alias: AliasRecord) -> dict[str, Any]:
     if alias.language is None:
         return {"text": alias.text, "count": alias.count}

@@ -38,9 +38,10 @@ def application(starter_service: Service) -> FastAPI:
     return create_app(LIMITS, lambda _: nullcontext(replace(starter_service, settings=LIMITS)))
 
 
-# Methods that these do not answer are answered by what has the same address: an entity whose id ends in "/restore", and
-# a revision with the id "undo-since", which is told that it is no number.
-SHARED = {"/v1/entities/{id}/restore", "/v1/revisions/undo-since"}
+# Methods that these do not answer are answered by what has the same address: an entity whose id ends in such a verb,
+# and a revision with the id "undo-since", which is told that it is no number.
+VERBS = ("restore", "merge", "rename", "split")
+SHARED = {*(f"/v1/entities/{{id}}/{verb}" for verb in VERBS), "/v1/revisions/undo-since"}
 
 
 def excluded(case: schemathesis.Case) -> list[Any]:

@@ -11,7 +11,20 @@ from docs_pages import ROOT
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
-from app.schemas import answers, edits, entities, feedback, history, keys, problem, requests
+from app.schemas import (
+    answers,
+    bulk,
+    classes,
+    edits,
+    entities,
+    feedback,
+    history,
+    joining,
+    keys,
+    namespaces,
+    problem,
+    requests,
+)
 from app.schemas import fields as limits
 from app.settings import Settings
 from kb.importers import checks
@@ -96,6 +109,28 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (edits.EntityPatch, "Edit entities"),
         (edits.NewAlias, "Edit entities"),
         (edits.NewRelation, "Edit entities"),
+        (joining.Merge, "Merge, rename, split"),
+        (joining.Rename, "Merge, rename, split"),
+        (joining.Split, "Merge, rename, split"),
+        (joining.Move, "Merge, rename, split"),
+        (joining.MovedAlias, "Merge, rename, split"),
+        (joining.IncomingRelation, "Merge, rename, split"),
+        (bulk.BulkPatch, "Bulk patches"),
+        (bulk.BulkFilter, "Bulk patches"),
+        (bulk.BulkChange, "Bulk patches"),
+        (bulk.BulkSet, "Bulk patches"),
+        (bulk.BulkAdd, "Bulk patches"),
+        (bulk.BulkRemove, "Bulk patches"),
+        (bulk.BulkPreview, "Bulk patches"),
+        (bulk.BulkExample, "Bulk patches"),
+        (bulk.BulkAnswer, "Bulk patches"),
+        (classes.NewType, "Types and predicates"),
+        (classes.NewPredicate, "Types and predicates"),
+        (classes.TypeAnswer, "Types and predicates"),
+        (classes.PredicateAnswer, "Types and predicates"),
+        (classes.TypePage, "Types and predicates"),
+        (classes.PredicatePage, "Types and predicates"),
+        (edits.UndoingOne, "History"),
         (edits.UndoingSince, "History"),
         (history.RevisionPage, "History"),
         (history.RevisionAnswer, "History"),
@@ -104,6 +139,9 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (history.UndoSinceAnswer, "History"),
         (history.Changes, "Changes"),
         (history.Change, "Changes"),
+        (namespaces.NewNamespace, "Namespaces"),
+        (namespaces.NamespaceAnswer, "Namespaces"),
+        (namespaces.NamespaceList, "Namespaces"),
         (feedback.NewFeedback, "Feedback"),
         (feedback.Answered, "Feedback"),
         (feedback.Feedback, "Feedback"),
@@ -141,6 +179,7 @@ def test_the_limits_of_the_api_are_those_that_hold() -> None:
     assert f"| candidates listed for a mention | {limits.MAX_CANDIDATES} |" in said
     assert f"| text of feedback | {feedback.FEEDBACK_CHARS:,} code points |" in said
     assert f"| revisions undone at once | {MOST_REVISIONS:,} |" in said
+    assert f"| entities edited by one operation | {MOST_REVISIONS:,} |" in said
     assert f"| types in a request | {limits.MAX_TYPES} |" in said
 
 

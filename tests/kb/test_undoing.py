@@ -32,10 +32,10 @@ def got(kb: Kb, revision_id: int) -> RevisionDetail:
     return found
 
 
-def undo(kb: Kb, revision_id: int, *, base: int | None = None, force: bool = False) -> str:
+def undo(kb: Kb, revision_id: int, *, base: int | None = None, force: bool = False, **how: Any) -> tuple[str, ...]:
     with Session(kb.engine) as session, session.begin():
         edit = Edit("undo", "me")
-        return undoing.undo_revision(session, kb.namespace, revision_id, base, edit, force=force)
+        return undoing.undo_revision(session, kb.namespace, revision_id, base, edit, force=force, **how).entities
 
 
 def undo_since(kb: Kb, since: datetime | None = None, actor: str | None = None, **how: Any) -> undoing.Undone:
@@ -114,7 +114,7 @@ def test_one_edit_is_undone_and_later_ones_stay(kb: Kb) -> None:
     patch(kb, "anna", description="Wrong", types=["place"])
     wrong = newest(kb, "anna")
     patch(kb, "anna", popularity=9)
-    assert undo(kb, wrong, base=3) == "anna"
+    assert undo(kb, wrong, base=3) == ("anna",)
     content = shown(kb, "anna")
     assert content is not None
     assert (content["description"], content["types"], content["popularity"]) == ("A person", ["person"], 9)
