@@ -1,7 +1,7 @@
 """Ids lead on to other entities; revisions know their type or predicate and what was edited with them; lists are quick.
 
-Revision ID: 0003
-Revises: 0002
+Revision ID: 0005
+Revises: 0004
 """
 
 from __future__ import annotations
