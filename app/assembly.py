@@ -110,12 +110,10 @@ def open_linker(settings: Settings, engine: Engine, *, build: bool) -> LiveLinke
         with snapshot_session(engine) as session:
             linker.refresh(session)
     except DeltaFull as error:
-        if not build:
-            raise
-        sys.stderr.write(f"{error}; this is done now\n")
-        with step_bars() as progress:
-            build_index(settings, engine, encoder, progress)
-        linker.serve(folders.open_current(version))
+        sys.stderr.write(
+            f"{error} Until then answers know nothing after kb_version {linker.kb_version}: a service builds one by "
+            "itself, or run `namesake index build`.\n"
+        )
     return linker
 
 

@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     compact_after: int = Field(
         default=2000,
         ge=0,
-        le=10_000,
+        le=4_000,
         description="Changed entities beside the index from which on a new index is built in the background; 0 for "
         "never.",
     )
