@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.kb_counts import import_counts
 from app.commands.kb_import import import_
 from app.terminal import CommandError, command_settings
 
@@ -25,6 +26,7 @@ class Format(StrEnum):
 
 app = typer.Typer(no_args_is_help=True)
 app.command("import")(import_)
+app.command("import-counts")(import_counts)
 
 
 @app.command()

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 REPORT_HELP = "File for what became of each entity: added, changed, unchanged, conflicting."
 FILE_HELP = (
-    "Entities (.jsonl, .csv, .tsv, also with .gz; data.noun of WordNet; .ttl, .rdf, .nt); - reads standard input."
+    "Entities (.jsonl, .csv, .tsv; data.noun of WordNet; .ttl, .rdf, .nt; .json of Wikidata); - is standard input."
 )
-FORMAT_HELP = "Format of the file: jsonl, csv, wordnet, turtle, rdfxml or ntriples. Its name tells it otherwise."
+FORMAT_HELP = (
+    "Format of the file: jsonl, csv, wordnet, turtle, rdfxml, ntriples or wikidata. Its name tells it otherwise."
+)
 ENCODING_HELP = "Encoding of a table that is not in UTF-8."
 DELIMITER_HELP = "What stands between the columns of a table: one character, or tab. It is found out otherwise."
-LANGUAGE_HELP = "Of RDF, a language of names and descriptions, the preferred one first; may be repeated."
-RELATION_HELP = "Of RDF, a property (IRI) that becomes a relation; or @FILE with one a line. May be repeated."
+LANGUAGE_HELP = "Of RDF and Wikidata, a language of names and descriptions, the preferred one first; may be repeated."
+RELATION_HELP = (
+    "Of RDF and Wikidata, a property (IRI, P131) that becomes a relation; or @FILE with one a line. May be repeated."
+)
+XREF_HELP = "Of Wikidata, a property that becomes an xref: P214 or P214=viaf; or @FILE. May be repeated."
+TYPE_HELP = "Of Wikidata, only items of this type (Q5); or @FILE. May be repeated."
 MAP_HELP = (
     "Column of a table for a field: FIELD=COLUMN, FIELD=COLUMN|SEPARATOR; or @FILE with one a line. May be repeated."
 )
@@ -44,6 +50,10 @@ def import_(
     instances: Annotated[bool, typer.Option("--instances", help="Of WordNet, individuals only: no classes.")] = False,
     language: Annotated[list[str] | None, typer.Option(help=LANGUAGE_HELP, show_default=False)] = None,
     relation: Annotated[list[str] | None, typer.Option(help=RELATION_HELP, show_default=False)] = None,
+    xref: Annotated[list[str] | None, typer.Option(help=XREF_HELP, show_default=False)] = None,
+    type_: Annotated[list[str] | None, typer.Option("--type", help=TYPE_HELP, show_default=False)] = None,
+    subclasses: Annotated[bool, typer.Option("--subclasses", help="With --type, also types below.")] = False,
+    min_sitelinks: Annotated[int, typer.Option(min=0, help="Of Wikidata, only items with so many sitelinks.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, tell what would be written.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where it was interrupted.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a line is rejected.")] = False,
@@ -71,6 +81,10 @@ def import_(
         instances=instances,
         languages=tuple(language or ()),
         relations=_lines(relation),
+        xrefs=_lines(xref),
+        types=_lines(type_),
+        subclasses=subclasses,
+        min_sitelinks=min_sitelinks,
     )
     options = ImportOptions(settings.namespace, source, licence, dry_run, restart, rejects, report, reading)
     for path in (file, types, predicates):

@@ -27,6 +27,10 @@ class Reading:
         instances: of WordNet, only synsets that are one individual each.
         languages: languages of names and descriptions, the preferred one first; none: all.
         relations: properties that become relations, beside those that always do.
+        xrefs: properties that become cross-references, as `PROPERTY` or `PROPERTY=SCHEME`.
+        types: of Wikidata, only items of one of these types; none: all.
+        subclasses: also items of types below those.
+        min_sitelinks: of Wikidata, only items with so many sitelinks.
     """
 
     format: str | None = None
@@ -37,6 +41,10 @@ class Reading:
     instances: bool = False
     languages: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
+    xrefs: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    subclasses: bool = False
+    min_sitelinks: int = 0
 
     def dumps(self) -> str:
         """Return all of it as a string."""
@@ -64,7 +72,7 @@ class Reading:
 
 
 USUAL = Reading()
-LISTS = ("mapping", "languages", "relations")
+LISTS = ("mapping", "languages", "relations", "xrefs", "types")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class Format:
 
 
 RDF_OPTIONS = ("languages", "relations")
+WIKIDATA_OPTIONS = (*RDF_OPTIONS, "xrefs", "types", "subclasses", "min_sitelinks")
 FORMATS = {
     "jsonl": Format("kb.importers.json_lines:JsonLinesReader", (".jsonl", ".ndjson")),
     "csv": Format("kb.importers.tables:TableReader", (".csv", ".tsv"), ("encoding", "delimiter", "mapping")),
@@ -84,8 +93,9 @@ FORMATS = {
     "turtle": Format("kb.importers.skos:read_turtle", (".ttl",), RDF_OPTIONS),
     "rdfxml": Format("kb.importers.skos:read_rdf_xml", (".rdf", ".xml", ".owl"), RDF_OPTIONS),
     "ntriples": Format("kb.importers.skos:read_ntriples", (".nt",), RDF_OPTIONS),
+    "wikidata": Format("kb.importers.wikidata:WikidataReader", (".json",), WIKIDATA_OPTIONS),
 }
-PACKED = (".gz",)
+PACKED = (".gz", ".bz2")
 
 
 def format_of(path: Path, how: Reading) -> str:

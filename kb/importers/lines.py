@@ -1,7 +1,8 @@
-"""Lines of a file or of standard input, plain or gzip, with their numbers and how much of the file was read."""
+"""Lines of a file or of standard input, plain, gzip or bzip2, with their numbers and how much of the file was read."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
@@ -16,6 +17,7 @@ CHUNK_BYTES = 1 << 16
 LONGEST_LINE = 1 << 24
 FINGERPRINT_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
+BZIP2_MAGIC = b"BZh"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 STDIN = Path("-")
 
@@ -47,9 +49,10 @@ class LineReader:
         self.damage: str | None = None
         self.open_line: int | None = None
         self._raw = _standard_input() if path == STDIN else path.open("rb")
-        packed = self._raw.peek(2)[:2] == GZIP_MAGIC
+        start = self._raw.peek(4)[:4]
+        self._packing = "gzip" if start[:2] == GZIP_MAGIC else "bzip2" if start[:3] == BZIP2_MAGIC else None
         # One read at a time (read1) hands over all that was unpacked before a damaged place.
-        self._data = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
+        self._data = _unpacked(self._raw, self._packing)
 
     @property
     def done_bytes(self) -> int:
@@ -107,9 +110,19 @@ class LineReader:
             place = f"its byte 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "its end"
             self.damage = f"{self.name} is not {self._encoding}: {place} means nothing there. Check --encoding."
         except EOFError:
-            self.damage = f"{self.name} ends in the middle of its gzip data: copy or download the whole file again."
-        except (gzip.BadGzipFile, zlib.error) as error:
+            self.damage = (
+                f"{self.name} ends in the middle of its {self._packing} data: copy or download the whole file again."
+            )
+        except (gzip.BadGzipFile, zlib.error, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk, not the file
             self.damage = f"{self.name} is damaged ({error}): copy or download the file again."
+
+
+def _unpacked(raw: io.BufferedReader, packing: str | None) -> io.BufferedReader | gzip.GzipFile | bz2.BZ2File:
+    if packing == "gzip":
+        return gzip.GzipFile(fileobj=raw)
+    return bz2.BZ2File(raw) if packing == "bzip2" else raw
 
 
 def _standard_input() -> io.BufferedReader:

@@ -91,7 +91,8 @@ class Kb:
     def load(self, file: Path | Sequence[dict[str, Any] | bytes] | None = None, **how: Any) -> ImportReport:
         """Import a file, or the lines of one; `how` are other files, `progress`, import options and ways of reading."""
         path = file if file is None or isinstance(file, Path) else self.write(file)
-        files = {name: how.pop(name) for name in ("types", "predicates", "progress") if name in how}
+        given = [name for name in ("types", "predicates", "progress") if not isinstance(how.get(name, ()), tuple)]
+        files = {name: how.pop(name) for name in given}
         ways = {item.name: how.pop(item.name) for item in fields(Reading) if item.name in how and item.name != "source"}
         options = ImportOptions(self.namespace, reading=Reading(**ways), **how)
         return import_jsonl(self.engine, path, options=options, **files)
