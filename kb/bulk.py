@@ -16,9 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from kb import curation, listing, queries
+from kb.claims import put_all
 from kb.conflicts import BulkChanged, TooManyEntities
 from kb.curation import Edit, Staged, stage
-from kb.editing import put_all, staged_entity, take_turn
+from kb.editing import staged_entity, take_turn
 from kb.history import Content
 from kb.importers.checks import Rejected
 from kb.listing import Filter

@@ -8,8 +8,7 @@ transaction, which the caller must roll back when an edit is refused. Nothing he
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -19,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from kb import curation, history, lookups, queries
-from kb.conflicts import Busy, EntityMissing, IdTaken, NotDeleted, Redirected, Stale, XrefTaken
+from kb.claims import put_all
+from kb.conflicts import Busy, EntityMissing, IdTaken, NotDeleted, Redirected, Stale
 from kb.curation import Edit, Staged, stage
 from kb.importers.checks import ENTITY_FIELDS, Rejected, entity_record, refuse_unstorable
 from kb.importers.lines import LONGEST_LINE
@@ -130,7 +130,8 @@ def restore_entity(session: Session, namespace: str, entity_id: str, base: int |
     data = history.last_content(session, namespace, entity_id)
     if data is None:
         raise EntityMissing(entity_id)
-    return _write(session, namespace, stage(entity_record(data)), None, edit)
+    put_all(session, namespace, [stage(entity_record(data))], {}, edit)
+    return version_of(session, namespace, entity_id)
 
 
 def take_turn(session: Session, namespace: str) -> None:
@@ -183,29 +184,6 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[key] = merge_patch(merged.get(key), value)
     return merged
-
-
-def refuse_taken_xrefs(session: Session, namespace: str, added: Mapping[str, Mapping[str, str]]) -> None:
-    """Check that no two entities claim the same id elsewhere, after they were written.
-
-    Args:
-        session: whose caller commits.
-        namespace: the knowledge base.
-        added: the xrefs that each edited entity did not have before. What an import left there is no reason to refuse
-            another edit.
-
-    Raises:
-        XrefTaken: for the first one that two claim.
-    """
-    claims = [(key, scheme, value) for key, xrefs in added.items() for scheme, value in xrefs.items()]
-    for key, scheme, value, other in lookups.other_claims(session, namespace, claims):
-        raise XrefTaken(key, other, scheme, value)
-
-
-def new_xrefs(before: EntityRecord | None, after: EntityRecord) -> dict[str, str]:
-    """Return the xrefs that an edit adds."""
-    known = {} if before is None else before.xrefs
-    return {scheme: value for scheme, value in after.xrefs.items() if known.get(scheme) != value}
 
 
 _FIELDS = sorted(ENTITY_FIELDS)
@@ -262,39 +240,6 @@ def _write(session: Session, namespace: str, staged: Staged, before: EntityRecor
     staged = with_live_objects(session, namespace, staged, before)
     put_all(session, namespace, [staged], {} if before is None else {staged.id: before}, edit)
     return version_of(session, namespace, staged.id)
-
-
-def put_all(
-    session: Session,
-    namespace: str,
-    staged: Sequence[Staged],
-    before: Mapping[str, EntityRecord],
-    edit: Edit,
-    shared: Collection[tuple[str, str]] = (),
-) -> None:
-    """Write entities whose former contents are known, and check their xrefs.
-
-    Args:
-        session: whose caller commits.
-        namespace: the knowledge base.
-        staged: what to write.
-        before: the former contents of all entities that the operation edits, those that it deletes among them.
-        edit: who does it and why.
-        shared: xrefs, as scheme and value, that may have several owners, as they had before.
-
-    Raises:
-        XrefTaken: another entity has one of their new xrefs.
-    """
-    curation.put_entities(session, namespace, staged, edit)
-    records = {item.id: item.record for item in staged}
-    # What goes from one of these entities to another is no new claim, whoever else makes it.
-    claims = Counter(claim for record in before.values() for claim in record.xrefs.items())
-    claims.subtract(claim for record in records.values() for claim in record.xrefs.items())
-    added = {
-        key: dict(c for c in new_xrefs(before.get(key), record).items() if claims[c] < 0 and c not in shared)
-        for key, record in records.items()
-    }
-    refuse_taken_xrefs(session, namespace, added)
 
 
 def version_of(session: Session, namespace: str, entity_id: str) -> int:

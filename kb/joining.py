@@ -14,9 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from kb import curation, lookups, queries
+from kb.claims import put_all
 from kb.conflicts import IdTaken, MergeConflict, TooManyEntities, XrefChoice
 from kb.curation import Edit, stage
-from kb.editing import current_entity, put_all, staged_entity, take_turn, version_of
+from kb.editing import current_entity, staged_entity, take_turn, version_of
 from kb.importers.checks import Rejected
 from kb.limits import LARGEST_COUNT
 from kb.records import AliasRecord, EntityRecord, RelationRecord

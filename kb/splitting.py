@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from kb import curation, lookups, queries
+from kb.claims import put_all
 from kb.conflicts import IdTaken, TooManyEntities
 from kb.curation import Edit, stage
-from kb.editing import current_entity, put_all, staged_entity, take_turn, version_of
+from kb.editing import current_entity, staged_entity, take_turn, version_of
 from kb.importers.checks import Rejected
 from kb.records import AliasRecord, EntityRecord, RelationRecord
 from kb.redirects import with_live_objects

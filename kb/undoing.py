@@ -15,9 +15,10 @@ import orjson
 from sqlalchemy.orm import Session
 
 from kb import curation, history, lookups, queries
+from kb.claims import put_all
 from kb.conflicts import Clash, EntityMissing, NothingToUndo, RevisionMissing, Stale, TooManyRevisions, UndoClash
 from kb.curation import Edit, stage
-from kb.editing import put_all, take_turn
+from kb.editing import take_turn
 from kb.exporters.lines import redirect_json
 from kb.history import Content, RevisionDetail, field_value
 from kb.importers.checks import entity_record

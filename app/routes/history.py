@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from app.access.guard import READING
+from app.change_stream import EXAMPLE, MEDIA_TYPE, events, shown_change, wants_events
 from app.edits import edit_session, header_comment, refuse_request, refuse_unknown, revision_missing
 from app.examples_edits import CHANGES, REVISION_DETAIL, REVISIONS, UNDO, UNDO_SINCE, UNDONE, UNDONE_SINCE
 from app.namespaces import Opened
@@ -17,7 +19,6 @@ from app.routing import ApiRoute
 from app.schemas.edits import UndoingOne, UndoingSince
 from app.schemas.fields import EntityId, SearchText
 from app.schemas.history import (
-    Change,
     Changes,
     FieldDifference,
     Revision,
@@ -179,32 +180,36 @@ def undo(
     "/changes",
     summary="Follow changes",
     dependencies=[Depends(READING)],
-    responses={200: {"content": {"application/json": {"example": CHANGES}}}, **problems(422, 500, 503)},
+    response_model=Changes,
+    responses={
+        200: {"content": {"application/json": {"example": CHANGES}, MEDIA_TYPE: {"example": EXAMPLE}}},
+        **problems(422, 500, 503),
+    },
 )
 def changes(
     request: Request,
     service: Opened,
     since: Annotated[int, Query(ge=0, le=LARGEST, description="Changes after this version.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most changes in one answer.")] = 100,
-) -> Changes:
-    """List what changed after a version, the oldest first, for whoever keeps a copy of the knowledge base."""
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=LARGEST, description="Of a stream of events: the last one that was seen.")
+    ] = None,
+) -> Changes | Response:
+    """List what changed after a version, the oldest first, for whoever keeps a copy of the knowledge base.
+
+    With `Accept: text/event-stream`, changes come as server-sent events, and go on coming.
+    """
     refuse_unknown(request, ("since", "limit"))
+    if wants_events(request):
+        start = since if last_event_id is None else last_event_id
+        return StreamingResponse(events(service, start), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
     namespace = service.settings.namespace
     with Session(service.engine) as session:
         found = queries.changes_since(session, namespace, since, limit + 1)
         version = queries.kb_version(session, namespace)
     page = found[:limit]
     return Changes(
-        changes=[
-            Change(
-                version=item.version,
-                kind=item.kind,
-                entity=item.entity_id,
-                item=item.item_id,
-                created_at=item.created_at,
-            )
-            for item in page
-        ],
+        changes=[shown_change(item) for item in page],
         next=page[-1].version if page else since,
         more=len(found) > limit,
         kb_version=version,

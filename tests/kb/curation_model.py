@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import hypothesis.strategies as st
@@ -13,7 +13,7 @@ from kb.conflicts import EntityMissing, Redirected
 from kb.curation import stage as staged
 from kb.importers.checks import entity_record
 
-IDS = ("a", "b/c", "d\\\t", "e", "é")
+IDS = ("a", "b/c", r"d\	", "é", *"fghijklm")
 LISTS = ("aliases", "types", "relations")
 Content = dict[str, Any]
 State = Content | None
@@ -29,7 +29,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "aliases": st.lists(alias, max_size=2),
     "types": st.lists(st.sampled_from(["t", "u"]), max_size=2),
     "relations": st.lists(edge, max_size=3),
-    "xrefs": st.dictionaries(st.sampled_from(["viaf", "wikidata"]), st.sampled_from(["1", "2", "3"]), max_size=2),
+    "xrefs": st.dictionaries(st.sampled_from(["viaf", "wikidata"]), st.sampled_from("123456"), max_size=2),
     "popularity": st.integers(0, 2),
 }
 contents = st.fixed_dictionaries({"label": names}, optional=fields)
@@ -81,14 +81,10 @@ class CurationModel:
 
     def taken(self, after: Mapping[str, State], shared: Collection[Claim] = ()) -> bool:
         """Say whether an entity would claim an xref that another one has, and that none of those edited gave up."""
-
         more = claims(after.values()) - claims(self.now.get(key) for key in after)
         states = {**self.now, **after}
         for key, state in after.items():
-            had = ((self.now.get(key) or {}).get("xrefs") or {}).items()
-            new = [
-                c for c in ((state or {}).get("xrefs") or {}).items() if c not in had and c in more and c not in shared
-            ]
+            new = claims([state]).keys() - claims([self.now.get(key)]).keys() - set(shared)
             others = [s for k, s in states.items() if k != key and live(s)]
             if new & more.keys() & claims(others).keys():
                 return True
@@ -145,3 +141,25 @@ class CurationModel:
         differing = [name for name in before if before[name] != after[name] and current[name] != before[name]]
         goal = current | {name: before[name] for name in differing}
         return goal, any(current[name] != after[name] for name in differing), False
+
+    def some(self, data: st.DataObject, which: Callable[[str], bool]) -> str:
+        """Draw an id that fits, mostly, and any now and then."""
+        fitting = [key for key in IDS if which(key)]
+        return data.draw(st.sampled_from(fitting) if fitting and data.draw(st.integers(0, 9)) else ids)
+
+    def there(self, key: str) -> bool:
+        return live(self.now.get(key))
+
+    def unused(self, key: str) -> bool:
+        return key not in self.now
+
+    def pointed(self, incoming: Collection[tuple[str, str]], old: str, new: str) -> dict[str, State]:
+        """Return entities with those of their relations to one that are named led to another one."""
+        found: dict[str, State] = {}
+        for key, state in self.now.items():
+            chosen = {predicate for subject, predicate in incoming if subject == key}
+            if chosen and state is not None:
+                moved = [e["object"] == old and e["predicate"] in chosen for e in state["relations"]]
+                pairs = zip(state["relations"], moved, strict=True)
+                found[key] = normal({**state, "relations": [{**e, "object": new} if m else e for e, m in pairs]})
+        return found

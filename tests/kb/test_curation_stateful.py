@@ -17,6 +17,7 @@ import hypothesis.strategies as st
 import orjson
 import pytest
 from curation_model import (
+    IDS,
     LISTS,
     Claim,
     Content,
@@ -26,7 +27,6 @@ from curation_model import (
     claims,
     contents,
     fields,
-    ids,
     live,
     names,
     normal,
@@ -62,8 +62,7 @@ from kb.importers.checks import Rejected
 from kb.records import RelationRecord
 from kb.splitting import Share
 
-OPERATIONS = int(os.environ.get("NAMESAKE_TEST_OPERATIONS", "600"))
-STEPS = 50
+OPERATIONS, STEPS = int(os.environ.get("NAMESAKE_TEST_OPERATIONS", "600")), 50
 
 
 class Curation(CurationModel, RuleBasedStateMachine):
@@ -107,20 +106,24 @@ class Curation(CurationModel, RuleBasedStateMachine):
 
     # --- Operations
 
-    @initialize(content=contents)
-    def begin(self, content: Content) -> None:
-        self.create("a", content)
+    @initialize(some=st.lists(contents, min_size=4, max_size=4))
+    def begin(self, some: list[Content]) -> None:
+        for key, content in zip(IDS, some, strict=False):
+            self.put(key, {"id": key, **content, "relations": []}, editing.create_entity, create=True)
 
-    @rule(key=ids, content=contents)
-    def create(self, key: str, content: Content) -> None:
+    @rule(data=st.data(), content=contents)
+    def create(self, data: st.DataObject, content: Content) -> None:
+        key = self.some(data, self.unused)
         self.put(key, {"id": key, **content}, editing.create_entity, create=True)
 
-    @rule(key=ids, content=contents)
-    def replace(self, key: str, content: Content) -> None:
+    @rule(data=st.data(), content=contents)
+    def replace(self, data: st.DataObject, content: Content) -> None:
+        key = self.some(data, self.there)
         self.put(key, {"id": key, **content}, editing.replace_entity)
 
-    @rule(key=ids, patch=st.fixed_dictionaries({}, optional={"label": names, **fields}))
-    def patch(self, key: str, patch: Content) -> None:
+    @rule(data=st.data(), patch=st.fixed_dictionaries({}, optional={"label": names, **fields}))
+    def patch(self, data: st.DataObject, patch: Content) -> None:
+        key = self.some(data, self.there)
         before = self.now.get(key)
         if before is None or not live(before):
             self.do({}, editing.patch_entity, key, patch, None, why=self.reason(key))
@@ -144,12 +147,14 @@ class Curation(CurationModel, RuleBasedStateMachine):
         after = self.resolved(normal(data), before if live(before) else None)
         self.do({} if after is None else {key: after}, what, *arguments, why=Rejected if after is None else None)
 
-    @rule(key=ids)
-    def delete(self, key: str) -> None:
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        key = self.some(data, self.there)
         self.do({key: None}, editing.delete_entity, key, None, why=self.reason(key))
 
-    @rule(key=ids)
-    def restore(self, key: str) -> None:
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        key = self.some(data, lambda key: key in self.now and self.now[key] is None)
         state = self.now.get(key)
         why: Expected | None = None
         if state is not None:
@@ -159,8 +164,10 @@ class Curation(CurationModel, RuleBasedStateMachine):
         last = next((b for _, k, b, a, _ in reversed(self.revisions) if k == key and live(b) and not live(a)), None)
         self.do({key: last}, editing.restore_entity, key, None, why=why)
 
-    @rule(key=ids, duplicate=ids, choose=st.booleans())
-    def merge(self, key: str, duplicate: str, choose: bool) -> None:
+    @rule(data=st.data(), choose=st.booleans())
+    def merge(self, data: st.DataObject, choose: bool) -> None:
+        key = self.some(data, self.there)
+        duplicate = self.some(data, lambda other: other != key and self.there(other))
         why = Rejected if key == duplicate else self.reason(key) or self.reason(duplicate)
         if why is not None:
             self.do({}, joining.merge_entities, key, duplicate, None, why=why)
@@ -176,8 +183,10 @@ class Curation(CurationModel, RuleBasedStateMachine):
         why = MergeConflict if clashing and not choose else None
         self.do(after, joining.merge_entities, key, duplicate, None, why=why, choices=choices)
 
-    @rule(key=ids, new=ids)
-    def rename(self, key: str, new: str) -> None:
+    @rule(data=st.data())
+    def rename(self, data: st.DataObject) -> None:
+        key = self.some(data, self.there)
+        new = self.some(data, lambda other: self.unused(other) or (not self.there(other) and self.end(other) == key))
         why: Expected | None = Rejected if key == new else self.reason(key)
         if why is None and new in self.now and (live(self.now[new]) or self.now[new] is None or self.end(new) != key):
             why = IdTaken
@@ -192,8 +201,9 @@ class Curation(CurationModel, RuleBasedStateMachine):
         after[new] = normal({**before, "id": new, "relations": edges})
         self.do(after, joining.rename_entity, key, new, None)
 
-    @rule(data=st.data(), key=ids, new=ids, content=contents)
-    def split(self, data: st.DataObject, key: str, new: str, content: Content) -> None:
+    @rule(data=st.data(), content=contents)
+    def split(self, data: st.DataObject, content: Content) -> None:
+        key, new = self.some(data, self.there), self.some(data, self.unused)
         content = {"id": new, **content}
         why: Expected | None = self.reason(key) or (IdTaken if new in self.now else None)
         if any(e["object"] == new for e in content.get("relations") or ()):
@@ -217,21 +227,12 @@ class Curation(CurationModel, RuleBasedStateMachine):
             incoming=incoming,
             xrefs=schemes,
         )
-        if any(e["object"] == new for e in moved["relations"]):
-            self.do({}, splitting.split_entity, key, content, share, None, why=Rejected)
-            return
-        after = self.parts(before, normal(content), moved, schemes)
+        itself = any(e["object"] == new for e in moved["relations"])
+        after = None if itself else self.parts(before, normal(content), moved, schemes)
         if after is None:
             self.do({}, splitting.split_entity, key, content, share, None, why=Rejected)
             return
-        for subject, state in self.now.items():
-            chosen = {p for s, p in incoming if s == subject}
-            if chosen and state is not None:
-                edges = [
-                    {**e, "object": new} if e["object"] == key and e["predicate"] in chosen else e
-                    for e in state["relations"]
-                ]
-                after[subject] = normal({**state, "relations": edges})
+        after |= self.pointed(incoming, key, new)
         self.do(after, splitting.split_entity, key, content, share, None)
 
     @precondition(lambda self: self.revisions)
