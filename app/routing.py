@@ -15,9 +15,18 @@ from app.access.guard import Requirement
 from app.errors import ProblemError
 from app.namespaces import NAMED, PARAMETER
 from app.openapi import KEY_SCHEME
-from app.responses import problems
+from app.responses import Responses, problem, problems
 from app.runtime import get_runtime
 from app.schemas.problem import FieldProblem
+
+NO_NAMESPACE: Responses = {
+    404: problem(
+        "namespace-not-found",
+        "namespace",
+        "there is no knowledge base staging",
+        "GET /v1/namespaces lists those that there are",
+    )
+}
 
 
 class ApiRoute(APIRoute):
@@ -34,6 +43,8 @@ class ApiRoute(APIRoute):
             schemes: list[dict[str, list[str]]] = [{}, {KEY_SCHEME: []}] if requirement.keyless else [{KEY_SCHEME: []}]
             self.openapi_extra = {**(self.openapi_extra or {}), "security": schemes}
             self.responses = problems(401, 403, 429) | self.responses
+        if takes_parameter(self.dependant, PARAMETER):
+            self.responses = NO_NAMESPACE | self.responses
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""

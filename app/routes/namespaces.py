@@ -16,7 +16,7 @@ from app.examples import Example
 from app.namespaces import PARAMETER
 from app.responses import Responses, problem, problems
 from app.routes.edits import LOCATION, shown
-from app.routing import ApiRoute
+from app.routing import NO_NAMESPACE, ApiRoute
 from app.runtime import get_service
 from app.schemas.fields import NamespaceName
 from app.schemas.namespaces import NamespaceAnswer, NamespaceList, NewNamespace
@@ -40,14 +40,6 @@ ONE: Example = {
     "entities": 0,
     "kb_version": 0,
     "created_at": "2026-11-25T09:12:03.527104Z",
-}
-MISSING: Responses = {
-    404: problem(
-        "namespace-not-found",
-        "namespace",
-        "there is no knowledge base staging",
-        "GET /v1/namespaces lists those that there are",
-    )
 }
 EXISTS: Responses = {
     409: problem(
@@ -113,7 +105,7 @@ def create_namespace(
     "/namespaces/{namespace}",
     summary="Show a knowledge base",
     dependencies=[Depends(READING)],
-    responses={200: shown(ONE, {}), **problems(422, 500, 503), **MISSING},
+    responses={200: shown(ONE, {}), **problems(422, 500, 503), **NO_NAMESPACE},
 )
 def show_namespace(name: Name, service: Served) -> NamespaceAnswer:
     """Show how large a knowledge base is, and its last change."""
@@ -125,7 +117,7 @@ def show_namespace(name: Name, service: Served) -> NamespaceAnswer:
     "/namespaces/{namespace}",
     summary="Delete a knowledge base",
     status_code=204,
-    responses={204: {"description": "It is deleted"}, **problems(422, 500, 503), **MISSING, **IN_USE},
+    responses={204: {"description": "It is deleted"}, **problems(422, 500, 503), **NO_NAMESPACE, **IN_USE},
 )
 def delete_namespace(
     name: Name,
