@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from kb import curation, queries
 from kb.curation import Edit
+from kb.importers.checks import encodable
 from kb.limits import ALIAS_BYTES, LARGEST_COUNT
 from kb.normalise import normalise
 from kb.records import AliasRecord, EntityRecord
@@ -105,7 +106,7 @@ def _usable(name: str) -> bool:
 
 
 def _storable(text_: str) -> bool:
-    return "\x00" not in text_ and not any("\ud800" <= character <= "\udfff" for character in text_)
+    return "\x00" not in text_ and encodable(text_)
 
 
 def _fits(name: str) -> bool:

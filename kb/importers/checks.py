@@ -247,6 +247,15 @@ def _decode_surrogates(raw: bytes, message: str) -> Any:
         raise Rejected(None, f"the line is no JSON: {message}", remedy) from None
 
 
+def encodable(value: str) -> bool:
+    """Tell whether a string has no half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def refuse_unstorable(field: str, value: Any) -> None:
     """Refuse what Postgres cannot store: the NUL character and halves of surrogate pairs.
 
@@ -263,7 +272,7 @@ def refuse_unstorable(field: str, value: Any) -> None:
     elif isinstance(value, str):
         if "\x00" in value:
             raise Rejected(field, "it has a NUL character (\\u0000)", "take the character out")
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not encodable(value):
             raise Rejected(field, "it has half of a surrogate pair (\\ud800 to \\udfff)", "write the whole character")
     elif (isinstance(value, float) and value != value) or value in (float("inf"), float("-inf")):
         raise Rejected(field, "NaN and Infinity are no JSON", "write a number")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kb.importers.checks import Rejected
+from kb.importers.checks import Rejected, encodable
 from kb.importers.columns import Column, columns_of
 from kb.importers.encodings import refuse_other_encoding
 from kb.importers.formats import Reading
@@ -122,7 +122,7 @@ class TableReader:
         data: dict[str, Any] = {}
         for column in self._columns:
             cell = cells[column.position]
-            if any("\udc80" <= character <= "\udcff" for character in cell):
+            if not encodable(cell):
                 error = f"it is not {self._encoding}"
                 raise self._at(column, Rejected(None, error, "name the encoding of the file: --encoding"))
             try:

@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from kb.importers.checks import Rejected, decode
+from kb.importers.checks import Rejected, decode, entity_record
 from kb.importers.formats import Reading
 from kb.importers.lines import STDIN, LineReader
-from kb.importers.reading import Classes, Line, checked_entity
+from kb.importers.reading import Classes, Line
 from kb.importers.report import ImportFailed
 from kb.limits import LARGEST_COUNT
 from kb.records import EntityRecord, PredicateRecord, TypeRecord
@@ -69,7 +69,7 @@ class WikidataReader:
             try:
                 data = self._item(line)
                 if data is not None:
-                    yield Line(number, raw, checked_entity(data, self._how.source))
+                    yield Line(number, raw, entity_record(data, self._how.source))
             except Rejected as reason:
                 if number == self._lines.open_line and reason.field is None:
                     self._lines.damage = f"{self._lines.name} ends in the middle of line {number}: download it again."
@@ -118,9 +118,11 @@ class WikidataReader:
             claims = _object(data, "claims")
             if label is not None and SUBCLASS_OF in claims:
                 self._class_labels[data["id"]] = (label, tuple(_items(claims, SUBCLASS_OF)))
-            types = list(_items(claims, INSTANCE_OF))
             sitelinks = _object(data, "sitelinks")
-            if label is None or len(sitelinks) < self._how.min_sitelinks or not self._passes(types):
+            if label is None or len(sitelinks) < self._how.min_sitelinks:
+                return None
+            types = list(_items(claims, INSTANCE_OF))
+            if not self._passes(types):
                 return None
             self._used.update(types)
             return self._entity(data, label, types, claims, sitelinks)
