@@ -58,7 +58,7 @@ def test_what_cannot_be_done_is_told(starter_home: Path, tmp_path: Path) -> None
     for arguments, said in (
         (("export", str(tmp_path / "feedback.csv")), "name a file .jsonl"),
         (("export", str(tmp_path / "missing" / "a.jsonl")), "there is no such folder"),
-        (("prune", "--days", "0"), "0 is not in the range"),
+        (("prune", "--days", "0"), "--days"),
     ):
         done = run(starter_home, "feedback", *arguments)
         assert done.returncode == 2, done.stderr
