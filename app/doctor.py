@@ -192,6 +192,7 @@ def _knowledge_base(settings: Settings, engine: Engine) -> Iterator[Finding]:
 
 def _index(settings: Settings, engine: Engine, kb_version: int) -> Iterator[Finding]:
     from app.assembly import open_encoder, snapshot_folders
+    from app.live import MOST_CHANGED
     from kb.snapshot import SnapshotError
     from model.encoder_weights import EncoderWeightsError
     from model.entity_encoder import payload_version
@@ -211,8 +212,11 @@ def _index(settings: Settings, engine: Engine, kb_version: int) -> Iterator[Find
     manifest = snapshot.manifest
     detail = f"{manifest.entities:,} entities at kb_version {manifest.kb_version}, every file has its hash"
     behind = kb_version - manifest.kb_version
-    if behind > 0:
-        yield Finding("index", "warn", f"{detail}; {behind} changes behind", "run `namesake index build`")
+    if behind > MOST_CHANGED:
+        remedy = "a service builds a new one by itself; or run `namesake index build`"
+        yield Finding("index", "warn", f"{detail}; {behind:,} changes since then may be too many to be linked", remedy)
+    elif behind:
+        yield Finding("index", "ok", f"{detail}; {behind:,} changes since then are linked, too")
     else:
         yield Finding("index", "ok", detail)
     yield from _link(settings, engine)
