@@ -28,7 +28,7 @@ def count_occurrences(trie: Any, documents: Iterable[tuple[str, set[tuple[int, i
     counts: dict[int, list[int]] = {}
     for text, links in documents:
         seen: dict[tuple[int, bool], bool] = {}
-        matches = match_aliases(trie, text)
+        matches = match_aliases([(trie, 0)], text)
         for start, end, row in zip(matches.starts.tolist(), matches.ends.tolist(), matches.rows.tolist(), strict=True):
             surface = text[start:end]
             form = (row, surface != surface.lower())

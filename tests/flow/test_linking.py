@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import urllib.request
 from typing import TYPE_CHECKING
@@ -82,4 +83,6 @@ def test_an_export_is_imported_without_a_change(running_service: RunningService,
     done = subprocess.run(
         ["namesake", "kb", "import", *options, "--dry-run"], env=env, check=True, capture_output=True, text=True
     )
-    assert "0 would be added, 0 would be changed, 4,483 unchanged, 0 rejected" in done.stdout
+    told = re.search(r"0 would be added, 0 would be changed, ([\d,]+) unchanged, 0 rejected", done.stdout)
+    assert told is not None, done.stdout
+    assert int(told[1].replace(",", "")) >= 4483

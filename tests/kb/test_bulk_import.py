@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.service import Service
 from kb import curation, queries
 from kb.database import make_engine, migrate
+from kb.importers.context import ImportOptions
 from kb.importers.jsonl import import_jsonl
 from kb.starter import files
 
@@ -46,11 +48,15 @@ def test_every_part_has_its_entity(starter_service: Service) -> None:
 
 def test_an_ordinary_user_imports_the_same(starter_service: Service, plain_engine: Engine) -> None:
     starter = files()
-    report = import_jsonl(plain_engine, starter.entities, types=starter.types, predicates=starter.predicates)
-    assert report.entities.added == report.entities.read
+    options = ImportOptions(f"ours-{uuid.uuid4().hex[:12]}")
+    for engine in (starter_service.engine, plain_engine):
+        report = import_jsonl(
+            engine, starter.entities, types=starter.types, predicates=starter.predicates, options=options
+        )
+        assert report.entities.added == report.entities.read
     with Session(starter_service.engine) as ours, Session(plain_engine) as theirs:
-        imported = list(queries.stream_entities(theirs, "default"))
-        assert imported == list(queries.stream_entities(ours, "default"))
+        imported = list(queries.stream_entities(theirs, options.namespace))
+        assert imported == list(queries.stream_entities(ours, options.namespace))
 
 
 def test_the_settings_of_bulk_writing_end_with_the_transaction(starter_service: Service) -> None:
