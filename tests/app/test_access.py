@@ -111,10 +111,18 @@ def test_a_page_whose_name_points_here_reads_nothing(client: TestClient) -> None
     problem(client.get("/v1/version", headers={"Host": "rebound.example"}), 401, "key-needed")
 
 
-NO_KEYS = ["", "Bearer", "Bearer  ", "Basic dXNlcjpwYXNz", "Bearer nsk_short", new_secret(), f"Bearer {new_secret()} x"]
+NO_KEYS = {
+    "empty": "",
+    "no key": "Bearer",
+    "blank key": "Bearer  ",
+    "another scheme": "Basic dXNlcjpwYXNz",
+    "short": "Bearer nsk_short",
+    "no scheme": new_secret(),
+    "more behind it": f"Bearer {new_secret()} x",
+}
 
 
-@pytest.mark.parametrize("value", NO_KEYS)
+@pytest.mark.parametrize("value", NO_KEYS.values(), ids=NO_KEYS)
 def test_a_header_that_holds_no_key_is_refused_even_where_none_is_needed(client: TestClient, value: str) -> None:
     answer = client.get("/v1/version", headers={"Authorization": value})
     error = problem(answer, 401, "key-needed").errors[0]
