@@ -2,13 +2,11 @@
 #
 #   make run                    NAMESAKE_HOST, NAMESAKE_PORT and NAMESAKE_HOME are honoured
 #   make test ARGS="-k link"    ARGS are further arguments for pytest
-#   make test AT_ONCE=0         tests in one process, instead of two beside each other
 #   make run PYTHON=python3.12  another Python, for an environment that has not been made yet
 #   make run TORCH_INDEX=...    where pip finds PyTorch: its index of CPU builds saves gigabytes on Linux
 
 PYTHON ?=
 ARGS ?=
-AT_ONCE ?= 2
 TORCH_INDEX ?=
 
 BIN := .venv/bin
@@ -23,7 +21,7 @@ run: .venv/.run ## Set everything up, link a sample text, and serve until Ctrl-C
 	@exec $(BIN)/namesake up
 
 test: lint ## Check the code and run the tests.
-	$(BIN)/python -m pytest -q -n $(AT_ONCE) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q $(ARGS)
 
 lint: .venv/.dev ## Check style, types and who imports whom.
 	$(BIN)/ruff check .
