@@ -90,6 +90,7 @@ class Follower:
         while not self._stopping.is_set():
             full = self._take_in()
             self._note(None)
+            self._compaction.reap()
             index = self._linker.index
             limit = self._settings.compact_after
             if limit and (full or index.outdated or index.delta_size >= limit):
@@ -169,7 +170,7 @@ class Compaction:
 
     def start(self, newest: str) -> None:
         """Start a build, unless one is under way or there is a newer snapshot than the one of this name."""
-        if self._reap() or time.monotonic() < self._not_before:
+        if self.running or time.monotonic() < self._not_before:
             return
         try:
             self._lock.acquire(timeout=0)
@@ -196,18 +197,15 @@ class Compaction:
             self._process.wait()
             self._end()
 
-    def _reap(self) -> bool:
-        """Tell whether a build is under way; let go of one that has ended."""
-        if self._process is None:
-            return False
-        code = self._process.poll()
+    def reap(self) -> None:
+        """Let go of a build that has ended, so that other processes may start one."""
+        code = None if self._process is None else self._process.poll()
         if code is None:
-            return True
+            return
         if code:
             log.error("building a new index failed", exit_code=code, remedy="run `namesake index build` to see why")
             self._not_before = time.monotonic() + REST_SECONDS
         self._end()
-        return False
 
     def _end(self) -> None:
         self._process = None

@@ -150,6 +150,7 @@ def test_many_edits_are_put_into_a_new_index_while_requests_are_answered(live: L
     after = live.states()
     assert all(state["snapshot"]["entities"] > len(LAKES) for state in after.values())
     assert {state["delta"]["entities"] for state in after.values()} <= set(range(COMPACT_AFTER))
+    live.everywhere(lambda state: not state["delta"]["compacting"])
     assert live.linked("We fished in Pond 3.", "Pond 3") == "Pond_3"
 
 
