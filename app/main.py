@@ -112,21 +112,7 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestContext, metrics=metrics)
-    for module in (
-        annotate,
-        joining,
-        edits,
-        entities,
-        classes,
-        history,
-        bulk,
-        namespaces,
-        feedback,
-        proposals,
-        keys,
-        system,
-        pages,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     app.mount(pages.ASSETS, pages.swagger_assets())
     openapi.install(app, settings)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol
@@ -83,8 +84,9 @@ class Encoder:
             self.encoded += sum(map(len, sequences))
         return self._runner.run([[CLS, *sequence, SEP] for sequence in sequences])
 
+    @cached_property
     def word_ranks(self) -> dict[str, int]:
-        """Return the vocabulary's whole words (lower-case) with their ids, which are ordered by frequency."""
+        """The vocabulary's whole words (lower-case) with their ids, which are ordered by frequency."""
         vocabulary: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=False)
         return {word: rank for word, rank in vocabulary.items() if word.isalpha()}
 

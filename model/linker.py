@@ -55,7 +55,7 @@ class Linker:
         self.store = store
         self.scorer = scorer
         self.generator = CandidateGenerator(source)
-        self.word_ranks = encoder.word_ranks()
+        self.word_ranks = encoder.word_ranks
 
     def link(self, documents: Sequence[Document], options: LinkOptions = DEFAULT_OPTIONS) -> list[LinkedDocument]:
         """Link documents.
