@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import schemathesis
+from api_client import wait_for
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from key_holders import bearer, issue
+from schemathesis.python import asgi
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method
 from starlette.testclient import TestClient
 
@@ -33,9 +35,17 @@ LIMITS = Settings(
 schema = schemathesis.openapi.from_dict(create_app(LIMITS).openapi())
 
 
+def started(service: Service) -> FastAPI:
+    """The API over a service, ready to answer; schemathesis starts it once and lets it run."""
+    app = create_app(service.settings, lambda _: nullcontext(service))
+    with asgi.get_client(app) as client:
+        wait_for(lambda: "namesake_ready 1.0" in client.get("/metrics").text)
+    return app
+
+
 @pytest.fixture(scope="session")
 def application(starter_service: Service) -> FastAPI:
-    return create_app(LIMITS, lambda _: nullcontext(replace(starter_service, settings=LIMITS)))
+    return started(replace(starter_service, settings=LIMITS))
 
 
 # Methods that these do not answer are answered by what has the same address: an entity whose id ends in such a verb,
@@ -61,7 +71,7 @@ def editors(starter_service: Service) -> tuple[FastAPI, dict[str, str]]:
     small = LIMITS.model_copy(update={"namespace": f"schema-{uuid.uuid4().hex[:12]}"})
     service = replace(starter_service, settings=small)
     key = issue(service, Role.CURATOR, small.namespace)
-    return create_app(small, lambda _: nullcontext(service)), bearer(key)
+    return started(service), bearer(key)
 
 
 @schema.include(tag=["editing", "history"]).parametrize()
