@@ -42,6 +42,7 @@ def namesake(home: Path, *arguments: str) -> str:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.timeout(300 + 3 * SECONDS)
 def test_readers_and_writers(edited_home: Path, benchmark: Any, results: Results) -> None:
     from kb.starter import files
 
