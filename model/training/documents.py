@@ -35,13 +35,13 @@ class StoreError(RuntimeError):
 
 
 def page_name(document: LabelledDocument) -> str:
-    """Return the page of a document, as the file says or else the document's id; with underscores, as ids have them."""
-    return (document.page or page_of(document.id)).replace(" ", "_")
+    """Return the page of a document, as the file says or else the document's id."""
+    return document.page or page_of(document.id)
 
 
 def page_number(page: str) -> int:
-    """Return a number (64 bits) for a page: the same in every store and on every machine."""
-    return int.from_bytes(hashlib.blake2b(page.encode(), digest_size=8).digest(), "big")
+    """Return a number (64 bits) for a page, the same in every store; spaces and underscores make no difference."""
+    return int.from_bytes(hashlib.blake2b(page.replace(" ", "_").encode(), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.evaluation import CorpusError, GoldMention, LabelledDocument, read_documents
-from model.training.documents import DocumentStore, StoreError, open_documents, page_name, store_documents
+from model.training.documents import DocumentStore, StoreError, open_documents, page_name, page_number, store_documents
 from model.training.schedule import Schedule, ScheduleError
 from model.training.split import Split
 from model.types import Span
@@ -53,7 +53,8 @@ def test_span_and_page_are_kept(tmp_path: Path) -> None:
     other = LabelledDocument("y", "news", "Isar", (), Span(1, 3), "The Isar")
     store = store_documents([plain, other], tmp_path / "store")
     assert [store[0], store[1]] == [plain, other]
-    assert page_name(store[1]) == "The_Isar"
+    assert page_name(store[1]) == "The Isar"
+    assert store.pages[1] == page_number("The_Isar") != store.pages[0]
 
 
 def test_a_page_is_one_number_in_every_source(store: DocumentStore) -> None:

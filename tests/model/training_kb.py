@@ -33,5 +33,6 @@ ENTITIES = [
     EntityRecord("National_Bar_Association", "National Bar Association", aliases=(AliasRecord("NBA", 1),)),
     EntityRecord("Élysée_Palace", "Élysée Palace", aliases=(AliasRecord("Palace", 2),)),
     EntityRecord("Crystal_Palace", "Crystal Palace", aliases=(AliasRecord("Palace", 5),)),
+    EntityRecord("Cup_of_Tea_(song)", "Cup of Tea"),
     EntityRecord("Lonely_name", "Lonely name of nobody else", aliases=(AliasRecord("Lonely", 1),)),
 ]
