@@ -74,8 +74,9 @@ def weak_label(
 
 
 _EXPLANATION = (
-    "An estimate: the links of {documents:,} documents were hidden, and their labels compared with the links of exactly "
-    "the same words. Pages do not link to themselves, so links with a page's own names mostly mean something else."
+    "An estimate: the links of {documents:,} documents were hidden, and their labels compared with the links of "
+    "exactly the same words. Pages do not link to themselves, so links with a page's own names mostly mean something "
+    "else."
 )
 
 

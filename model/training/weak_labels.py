@@ -204,7 +204,11 @@ def _occurrences(surface: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 class _Words:
-    """What the text around words says of them."""
+    """What the text around words says of them.
+
+    Attributes:
+        long_names: the spans of names of several words that the knowledge base has, whoever bears them.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
