@@ -43,21 +43,17 @@ class History:
 
 
 def loss_chart(history: History, steps_per_loss: int = 1) -> str:
-    """Draw the loss, smoothed, and below it what was measured; return an SVG.
+    """Draw the loss, smoothed, beside a measured `loss`, and below it what else was measured; return an SVG.
 
     Args:
         steps_per_loss: steps between two losses.
     """
     names = list(dict.fromkeys(name for evaluation in history.evaluations for name in evaluation.values))
-    values, losses = (
-        [name for name in names if name != "loss"],
-        [name for name in names if name == "loss"],
-    )
+    values, losses = ([name for name in names if (name == "loss") is wanted] for wanted in (False, True))
+    heights = (3, 2) if values else (1,)
 
     def draw(figure: Figure) -> None:
-        parts = figure.subplots(
-            2 if values else 1, 1, sharex=True, squeeze=False, height_ratios=(3, 2)[: 1 + bool(values)]
-        )
+        parts = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
         upper, lower = parts[0, 0], parts[-1, 0]
         _draw_losses(upper, history, steps_per_loss)
         _draw_evaluations(upper, history, losses, "loss of held-out data", first=1)
@@ -67,12 +63,10 @@ def loss_chart(history: History, steps_per_loss: int = 1) -> str:
             _draw_evaluations(lower, history, values, "", first=0)
             lower.set_ylabel("held-out data")
             lower.legend(loc="best", fontsize=8.5)
-        for evaluation in history.evaluations:
-            for axes in parts[:, 0]:
-                axes.axvline(evaluation.step, color="#dddddd", linewidth=0.8, zorder=0)
         lower.set_xlabel("step")
-        lower.set_xlim(0, max(1, len(history.losses) * steps_per_loss))
+        lower.set_xlim(0, 1.02 * max(1, len(history.losses) * steps_per_loss))
         lower.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        lower.xaxis.set_major_formatter("{x:,.0f}")
 
     return svg(draw)
 
