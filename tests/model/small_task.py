@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,10 @@ class SmallNetwork(nn.Module):
 
 
 class SmallTask:
-    """Points with labels; documents are named by their number, and `broken` ones have a value that is no number."""
+    """Points with labels; documents are named by their number, the `broken` one has values that are no numbers.
+
+    A step has `batch` of them, or what `sizes` says of it.
+    """
 
     def __init__(
         self,
@@ -45,14 +48,14 @@ class SmallTask:
         dropout: float = 0.2,
         broken: int | None = None,
         fingerprint: str = "points",
-        empty: frozenset[int] = frozenset(),
+        sizes: Mapping[int, int] | None = None,
     ) -> None:
         self.steps = steps
         self.fingerprint = fingerprint
         self.evaluations = 0
         self.losses_asked: list[int] = []
         self._batch = batch
-        self._empty = empty
+        self._sizes = sizes or {}
         random = np.random.default_rng(7)
         points = random.normal(size=(960, 6))
         kinds = np.argmax(points @ random.normal(size=(6, 3)), axis=1)
@@ -65,9 +68,8 @@ class SmallTask:
 
     def loss(self, step: int) -> Step:
         self.losses_asked.append(step)
-        rows = torch.arange(step * self._batch, (step + 1) * self._batch) % 900
-        if step in self._empty:
-            rows = rows[:0]
+        start = step * self._batch
+        rows = torch.arange(start, start + self._sizes.get(step, self._batch)) % 900
         scores = self.module(self._points[rows])
         loss = nn.functional.cross_entropy(scores, self._kinds[rows])
         return Step(loss, {"kinds": float(loss.detach())}, len(rows), [f"doc-{row}" for row in rows.tolist()])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_task import STEPS, SmallNetwork, SmallTask, run, same_weights, small_config, weights_of
+from small_task import BATCH, STEPS, SmallNetwork, SmallTask, run, same_weights, small_config, weights_of
 
 from model.training.checkpoints import CheckpointError
 from model.training.config import OptimisationConfig
@@ -162,14 +162,19 @@ def test_steps_added_up_are_as_good_as_one_larger_batch(tmp_path: Path, accumula
 
 
 def test_steps_count_by_their_mentions(tmp_path: Path) -> None:
-    """A step without mentions adds nothing; one update of nothing leaves the weights as they are."""
-    task = SmallTask(steps=4, dropout=0, empty=frozenset({1, 2, 3}))
-    weights: list[dict[str, torch.Tensor]] = [weights_of(task)]
+    uneven, whole = SmallTask(steps=2, dropout=0, sizes={1: 4}), SmallTask(steps=1, batch=BATCH + 4, dropout=0)
+    one = run(uneven, small_config(tmp_path / "uneven", accumulate=2))
+    other = run(whole, small_config(tmp_path / "whole"))
+    assert one.history.losses == pytest.approx(other.history.losses, rel=1e-5)
+    for name, weight in weights_of(whole).items():
+        torch.testing.assert_close(weights_of(uneven)[name], weight, rtol=1e-4, atol=1e-5)
+
+
+def test_an_update_without_mentions_leaves_the_weights_as_they_are(tmp_path: Path) -> None:
+    task = SmallTask(steps=4, sizes={2: 0, 3: 0})
+    weights = [weights_of(task)]
     result = run(task, small_config(tmp_path, accumulate=2, epochs=1), lambda _: weights.append(weights_of(task)))
-    alone = SmallTask(steps=2, dropout=0, empty=frozenset({1}))
-    other = run(alone, small_config(tmp_path / "alone", epochs=1))
-    assert result.history.losses[0] == other.history.losses[0]
-    assert math.isnan(result.history.losses[1])
+    assert [math.isnan(loss) for loss in result.history.losses] == [False, True]
     assert not same_weights(weights[0], weights[1])
     assert same_weights(weights[1], weights[2])
 
