@@ -1,0 +1,1 @@
+"""Training a model: its data (weak labels, substitution, stored documents, splits, schedules) and the loop."""
