@@ -202,8 +202,26 @@ def test_the_command(kb: Kb) -> None:
     assert piped.returncode == 0, piped.stderr
     assert piped.stdout.splitlines() == lines
     assert not (kb.folder / "-").exists()
-    nowhere = kb.command("kb", "export", kb.folder / "no" / "out.jsonl")
-    assert nowhere.returncode != 0
+
+
+def test_a_file_that_cannot_be_written(kb: Kb) -> None:
+    kb.load([entity("a")])
+    (kb.folder / "folder").mkdir()
+    (kb.folder / "file").touch()
+    missing = kb.folder / "no"
+    for name, said in (
+        ("no/out.jsonl", f"{missing}: there is no such folder"),
+        ("file/out.jsonl", f"{kb.folder / 'file'}: there is no such folder"),
+        ("folder", f"{kb.folder / 'folder'} is a folder"),
+        # Where even root may not write; found when the file is opened.
+        ("/proc/out.jsonl", "/proc/out.jsonl cannot be written: No such file or directory"),
+    ):
+        for arguments in ((kb.folder / name, "--force"), ("out.jsonl", "--types", kb.folder / name, "--force")):
+            refused = kb.command("kb", "export", *arguments)
+            assert refused.returncode == 2, refused.stderr
+            assert refused.stderr.startswith(f"error: {said}".encode())
+            assert b"remedy: " in refused.stderr
+            assert b"Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.ttl", "out.nt", "out.ttl.gz"])
