@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 10.0  # how long a request waits until its knowledge base is open
+OPENED_AT_ONCE = 8  # each may need a connection to the database as long
 REST_SECONDS = 5.0  # after one that could not be opened
 FEW_ENTITIES = 1000  # an index of them is built sooner here than a process that builds it starts
 ASKED_AGAIN = (NamespaceMissing, EmptyKbError, OperationalError, InterfaceError)  # the next request looks anew
@@ -97,7 +98,7 @@ class OpenNamespaces:
         self._slots: OrderedDict[str, _Slot] = OrderedDict()  # the least recently used first
         self._closing: set[asyncio.Future[None]] = set()
         self._stopping = threading.Event()
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="namespaces")
+        self._threads = ThreadPoolExecutor(min(most, OPENED_AT_ONCE), thread_name_prefix="namespaces")
 
     @asynccontextmanager
     async def using(self, served: Service, bell: Bell, name: str) -> AsyncIterator[OpenKb]:

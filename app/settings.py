@@ -166,7 +166,7 @@ class Settings(BaseSettings):
     max_namespaces: int = Field(
         default=8,
         ge=1,
-        le=1000,
+        le=100,
         description="Knowledge bases beside the served one that each process keeps open for linking; of more, the "
         "least recently used one is closed.",
     )

@@ -175,13 +175,15 @@ def test_a_worker_that_is_killed_comes_back_with_every_edit(live: Live) -> None:
     agree(live, "They rested at Juniper Tarn.", "Juniper Tarn", "Juniper")
 
 
-def test_each_worker_links_in_a_second_knowledge_base_until_it_is_deleted(live: Live, starter_home: Path) -> None:
+def test_each_worker_links_in_a_second_knowledge_base_until_it_is_deleted(
+    live: Live, starter_home: Path, tmp_path: Path
+) -> None:
     text = "They fished for pike in Birch Water, a pond behind the mill."
     for round_ in range(2):
-        (starter_home / "ponds.jsonl").write_text(
+        (tmp_path / "ponds.jsonl").write_text(
             json.dumps({"id": f"Pond_{round_}", "label": "Birch Water", "description": "A pond behind the mill"})
         )
-        done = run(starter_home, "kb", "import", str(starter_home / "ponds.jsonl"), "--namespace", "ponds")
+        done = run(starter_home, "kb", "import", str(tmp_path / "ponds.jsonl"), "--namespace", "ponds")
         assert done.returncode == 0, done.stderr
         assert [live.linked(text, "Birch Water", "ponds") for _ in range(10)] == [f"Pond_{round_}"] * 10
         assert live.linked("They rested at Lake Alder.", "Lake Alder") == "Lake_Alder"
