@@ -8,6 +8,7 @@ built it, each follower notices it, opens it and goes on from there.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -31,6 +32,9 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 0.5  # how long a change whose notification was lost, or a new snapshot, goes unnoticed
 FULL_SECONDS = 5.0  # how long a new snapshot goes unnoticed while more has changed than fits beside the old one
 AGAIN_SECONDS = 1.0  # after the database was away
+# Between two refreshes there is so many times as long as the first of them took, within a limit: however many edits
+# come, requests have most of the processor, and what comes meanwhile is taken in together.
+REST, LONGEST_REST = 10, 0.4
 
 
 class Follower:
@@ -109,6 +113,7 @@ class Follower:
 
     def _follow(self, wait: Callable[[float], None]) -> None:
         while not self._stopping.is_set():
+            before, started = self._linker.kb_version, time.monotonic()
             try:
                 full, failure = self._take_in(), None
             except KbReplaced as error:
@@ -125,8 +130,10 @@ class Follower:
                 self._compaction.start(self._seen)
             if full:
                 self._stopping.wait(FULL_SECONDS)  # reading what does not fit again and again would slow answers down
-            else:
-                wait(LOOK_SECONDS)
+                continue
+            if self._linker.kb_version != before:
+                self._stopping.wait(min(REST * (time.monotonic() - started), LONGEST_REST))
+            wait(LOOK_SECONDS)
 
     def _take_in(self) -> bool:
         """Bring answers up to date; tell whether more has changed than fits beside the snapshot."""

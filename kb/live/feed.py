@@ -21,12 +21,15 @@ class ChangeFeed:
         self._connection = connection
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a change of any namespace, at most so long; tell whether there was one.
+        """Wait for a change of any namespace, at most so long; tell whether there was one, or several.
 
         Raises:
             psycopg.OperationalError: the connection is lost.
         """
-        return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+        heard = any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+        for _ in self._connection.notifies(timeout=0):
+            pass
+        return heard
 
 
 class Bell:

@@ -147,8 +147,7 @@ class LiveIndex:
         labels = entity_labels(session, self._namespace, objects)
         titles = {key: self._encoder.title_text(key, record.label) for key, record in records.items()}
         descriptions = {key: text for key, record in records.items() if (text := record.description or record.text)}
-        texts = list(dict.fromkeys([*titles.values(), *descriptions.values()]))
-        vectors = dict(zip(texts, self._encoder.embed(texts), strict=True))
+        vectors = self._vectors(records, titles, descriptions)
         return {
             key: ChangedEntity(
                 record=_shown(record),
@@ -161,6 +160,23 @@ class LiveIndex:
             )
             for key, record in records.items()
         }
+
+    def _vectors(
+        self, records: Mapping[str, EntityRecord], titles: Mapping[str, str], descriptions: Mapping[str, str]
+    ) -> dict[str, HalfArray]:
+        """Return the vector of each text; only those that an entity did not have before are encoded."""
+        vectors: dict[str, HalfArray] = {}
+        for key, record in records.items():
+            before, ordinal = self.search.record(key), self.search.ordinal(key)
+            if before is None or ordinal is None:
+                continue
+            row = np.array([ordinal], dtype=np.int32)
+            if before.label == record.label:
+                vectors[titles[key]] = self.search.titles(row)[0].astype(np.float16)
+            if key in descriptions and before.description == descriptions[key]:
+                vectors[descriptions[key]] = self.search.descriptions(row)[0][0].astype(np.float16)
+        new = [text for text in dict.fromkeys([*titles.values(), *descriptions.values()]) if text not in vectors]
+        return vectors | dict(zip(new, self._encoder.embed(new), strict=True)) if new else vectors
 
     def _read_types(self, session: Session) -> tuple[TypeTable, list[str]]:
         """Read all types, each at the row that it has had; return them, and the ids of those with another name now."""

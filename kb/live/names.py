@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import marisa_trie
 import numpy as np
@@ -15,6 +16,8 @@ from kb.live.entities import LiveEntities
 from kb.sparse import IntArray
 
 UNSEEN: Occurrences = (0, 0, 0, 0)
+# The same names come again with each further change.
+_keys_of = lru_cache(maxsize=20_000)(fuzzy_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class LiveNames:
         self._fuzzy: defaultdict[int, list[int]] = defaultdict(list)
         for name, row in self.trie.items():
             if len(name) >= FUZZY_MIN_LENGTH:
-                for key in fuzzy_keys(name):
+                for key in _keys_of(name):
                     self._fuzzy[key].append(self.first + row)
 
     def __len__(self) -> int:
@@ -110,6 +113,10 @@ class LiveNames:
 
     def _merged(self, row: int | None, changed: list[tuple[int, int]]) -> Bearers:
         """Put the changed bearers of a name among those of the snapshot, in a snapshot's order."""
+        if row is None and len(changed) == 1:
+            ((ordinal, count),) = changed
+            count = min(count, LARGEST_COUNT)
+            return Bearers(np.array([ordinal], dtype=np.int32), np.array([count], dtype=np.int32), count)
         pairs = [
             (ordinal, count, entity.record.popularity, entity.record.id)
             for ordinal, count in changed

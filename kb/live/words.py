@@ -6,7 +6,7 @@ import numpy as np
 
 from kb.index.words import telling, weights
 from kb.live.entities import LiveEntities
-from kb.sparse import IntArray, Rows, stacked
+from kb.sparse import IntArray, Rows
 from kb.words import HashArray, found_rows
 
 
@@ -21,17 +21,18 @@ class LiveWords:
     def __init__(self, entities: LiveEntities) -> None:
         snapshot = entities.snapshot
         self._known: HashArray = snapshot.word_hashes
-        words = [entity.words for entity in entities.changed]
-        every = np.unique(np.concatenate([np.zeros(0, dtype=np.uint32), *words]))
+        lengths = np.array([len(entity.words) for entity in entities.changed], dtype=np.int64)
+        words = np.concatenate([np.zeros(0, dtype=np.uint32), *(entity.words for entity in entities.changed)])
+        every = np.unique(words)
         self._new: HashArray = every[found_rows(self._known, every) < 0]
-        self.rows: Rows = stacked([self.row_numbers(own) for own in words])
+        self.rows: Rows = Rows(np.concatenate([[0], np.cumsum(lengths)]), self.row_numbers(words))
         former = snapshot.words.spread(entities.gone)[1]
         counts = np.zeros(len(self._known) + len(self._new), dtype=np.int64)
         counts[: len(self._known)] = snapshot.word_counts
         counts -= np.bincount(former, minlength=len(counts))
         counts += np.bincount(self.rows.members, minlength=len(counts))
         described = snapshot.described - int((snapshot.words.lengths(entities.gone) > 0).sum())
-        described += sum(len(own) > 0 for own in words)
+        described += int((lengths > 0).sum())
         self.weights = weights(described, counts)
         self.telling = telling(described, counts)
 

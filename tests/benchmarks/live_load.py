@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 SETTLED = 1.0  # seconds after which an edit must be seen by everybody
-THINKING = 1.0  # between the starts of two requests of one reader
+THINKING = 2.0  # between the starts of two requests of one reader
 RESTING = 0.25  # between two edits of one writer
 SHARED = [f"Shared_{number}" for number in range(3)]  # entities that all writers count up
 OK, CREATED, GONE, STALE_BASE = 200, 201, 204, 412
