@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 0.5  # how long a change whose notification was lost, or a new snapshot, goes unnoticed
 FULL_SECONDS = 5.0  # how long a new snapshot goes unnoticed while more has changed than fits beside the old one
 AGAIN_SECONDS = 1.0  # after the database was away
-# Between two refreshes there is so many times as long as the first of them took, within a limit: however many edits
-# come, requests have most of the processor, and what comes meanwhile is taken in together.
-REST, LONGEST_REST = 10, 0.4
+# Between two refreshes there is so many times as long as the first of them took of the processor, within a limit:
+# however many edits come, requests have most of it, and what comes meanwhile is taken in together.
+REST, LONGEST_REST = 5, 0.2
 
 
 class Follower:
@@ -113,7 +113,7 @@ class Follower:
 
     def _follow(self, wait: Callable[[float], None]) -> None:
         while not self._stopping.is_set():
-            before, started = self._linker.kb_version, time.monotonic()
+            before, started = self._linker.kb_version, time.thread_time()
             try:
                 full, failure = self._take_in(), None
             except KbReplaced as error:
@@ -132,7 +132,7 @@ class Follower:
                 self._stopping.wait(FULL_SECONDS)  # reading what does not fit again and again would slow answers down
                 continue
             if self._linker.kb_version != before:
-                self._stopping.wait(min(REST * (time.monotonic() - started), LONGEST_REST))
+                self._stopping.wait(min(REST * (time.thread_time() - started), LONGEST_REST))
             wait(LOOK_SECONDS)
 
     def _take_in(self) -> bool:

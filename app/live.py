@@ -63,12 +63,12 @@ class LiveLinker:
     def __init__(self, model: Model, snapshot: Snapshot) -> None:
         self.model = model
         self._updating = threading.Lock()
-        self.index = self.opened(snapshot)
+        self.index = LiveIndex(SnapshotSearch(snapshot), model.payloads, MOST_CHANGED)
         self._view = self._viewed(self.index)
 
     def opened(self, snapshot: Snapshot) -> LiveIndex:
         """Return the index that starts from a snapshot; it is not served yet."""
-        return LiveIndex(SnapshotSearch(snapshot), self.model.payloads, MOST_CHANGED)
+        return LiveIndex(SnapshotSearch(snapshot), self.model.payloads, MOST_CHANGED, self.index.search)
 
     def refresh(self, session: Session) -> bool:
         """Take in what changed; tell whether anything did.

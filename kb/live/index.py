@@ -49,14 +49,22 @@ class LiveIndex:
         base: the snapshot.
         encoder: makes the vectors of changed entities.
         most: how many changed entities are held.
+        former: what answered before, with vectors of the same model: the first refresh takes them over from there.
 
     Attributes:
         search: answers as of the last refresh.
         outdated: whether something changed that only a new snapshot can hold: the counts of a corpus.
     """
 
-    def __init__(self, base: SnapshotSearch, encoder: TextEncoder, most: int) -> None:
+    def __init__(
+        self,
+        base: SnapshotSearch,
+        encoder: TextEncoder,
+        most: int,
+        former: SnapshotSearch | LiveSearch | None = None,
+    ) -> None:
         self.base = base
+        self._former = former
         self.outdated = False
         self._encoder = encoder
         self._most = most
@@ -113,6 +121,7 @@ class LiveIndex:
         self._occurrences.update(self._read_occurrences(session, fresh.values()))
         self._version = version
         self.search = LiveSearch(self.base, dict(self._changes), types, dict(self._occurrences), version)
+        self._former = None
         return True
 
     def _read(self, session: Session, ids: set[str], types: TypeTable) -> dict[str, ChangedEntity | None]:
@@ -166,15 +175,16 @@ class LiveIndex:
     ) -> dict[str, HalfArray]:
         """Return the vector of each text; only those that an entity did not have before are encoded."""
         vectors: dict[str, HalfArray] = {}
-        for key, record in records.items():
-            before, ordinal = self.search.record(key), self.search.ordinal(key)
-            if before is None or ordinal is None:
-                continue
-            row = np.array([ordinal], dtype=np.int32)
-            if before.label == record.label:
-                vectors[titles[key]] = self.search.titles(row)[0].astype(np.float16)
-            if key in descriptions and before.description == descriptions[key]:
-                vectors[descriptions[key]] = self.search.descriptions(row)[0][0].astype(np.float16)
+        for search in (self.search, self._former):
+            for key, record in records.items() if search is not None else ():
+                before, ordinal = search.record(key), search.ordinal(key)
+                if before is None or ordinal is None:
+                    continue
+                row = np.array([ordinal], dtype=np.int32)
+                if before.label == record.label:
+                    vectors[titles[key]] = search.titles(row)[0].astype(np.float16)
+                if key in descriptions and before.description == descriptions[key]:
+                    vectors[descriptions[key]] = search.descriptions(row)[0][0].astype(np.float16)
         new = [text for text in dict.fromkeys([*titles.values(), *descriptions.values()]) if text not in vectors]
         return vectors | dict(zip(new, self._encoder.embed(new), strict=True)) if new else vectors
 

@@ -13,7 +13,7 @@ import httpx2
 
 SETTLED = 1.0  # seconds after which an edit must be seen by everybody
 THINKING = 2.0  # between the starts of two requests of one reader
-RESTING = 0.25  # between two edits of one writer
+RESTING = 1.0  # between the starts of two edits of one writer
 SHARED = [f"Shared_{number}" for number in range(3)]  # entities that all writers count up
 OK, CREATED, GONE, STALE_BASE = 200, 201, 204, 412
 

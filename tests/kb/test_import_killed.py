@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from kb_files import NAMESAKE, PATIENCE, Kb, contents, people, written_lines
 from wikidata_dump import person, write_dump
 
-KILLS = 4
+KILLS = int(os.environ.get("NAMESAKE_TEST_KILLS", "4"))  # the more, the longer
 
 
 def assert_whole(kb: Kb) -> None:

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from kb_files import PROJECT, Kb
 from live_answers import name_facts
-from snapshots import Builder
+from snapshots import Builder, source_of
 
 from kb.candidates import SnapshotSearch
 from kb.database import snapshot_session
-from kb.index import SnapshotFolders
+from kb.index import SnapshotFolders, build_snapshot
 from kb.live.index import LiveIndex
-from kb.records import AliasRecord, EntityRecord, RelationRecord
+from kb.records import AliasRecord, EntityRecord, RelationRecord, TypeRecord
 from kb.snapshot import open_snapshot
 
 MOMENTS = int(os.environ.get("NAMESAKE_TEST_MOMENTS", "3"))  # the more, the longer
@@ -65,7 +65,7 @@ def assert_whole(kb: Kb) -> int:
 
 
 def test_a_writer_that_is_killed(kb: Kb, builder: Builder) -> None:
-    kb.put(
+    known = [
         EntityRecord("e0", "Entity 0", aliases=(AliasRecord("Alias 0"),), types=("thing",), xrefs={"x": "0"}),
         EntityRecord(
             "e1",
@@ -75,8 +75,10 @@ def test_a_writer_that_is_killed(kb: Kb, builder: Builder) -> None:
             relations=(RelationRecord("after", "e0"),),
             xrefs={"x": "1"},
         ),
-    )
-    folder = builder.build([EntityRecord("e0", "Entity 0")], version=0, namespace=kb.namespace)
+    ]
+    kb.put(*known)
+    source = source_of(known, kb.version(), [TypeRecord("thing", "thing")], kb.namespace)
+    folder = build_snapshot(source, builder.payloads, builder.folders, lambda *_: None)
     index = LiveIndex(SnapshotSearch(open_snapshot(folder)), builder.payloads, 10_000)
     rng = random.Random(1)
     acknowledged = assert_whole(kb)
