@@ -17,18 +17,24 @@ LOCAL = 16  # wordpieces on either side of a mention
 
 @dataclass(frozen=True, slots=True)
 class MentionVectors:
-    """Unit vectors (mentions x 384): of the mention's own wordpieces, of its surroundings, of its window."""
+    """What the text says of each mention.
+
+    Attributes:
+        own, local, window: unit vectors (mentions x 384) of its wordpieces, of its surroundings, of its window.
+        window_of: its window.
+        first, last: its first wordpiece, and the one after its last.
+    """
 
     own: FloatArray
     local: FloatArray
     window: FloatArray
     window_of: IntArray
+    first: IntArray
+    last: IntArray
 
     def of_mentions(self, first: int, last: int) -> MentionVectors:
         """Return the vectors of a run of mentions."""
-        return MentionVectors(
-            self.own[first:last], self.local[first:last], self.window[first:last], self.window_of[first:last]
-        )
+        return MentionVectors(*(getattr(self, name)[first:last] for name in self.__slots__))
 
     def queries(self) -> FloatArray:
         """Return the unit vectors by which a mention looks for entities near to it in meaning."""
@@ -52,6 +58,8 @@ def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[
         local=unit(_sums(encoded.hidden, before, after)),
         window=unit(encoded.window_vectors)[window_of],
         window_of=window_of,
+        first=first.astype(np.int32),
+        last=last.astype(np.int32),
     )
 
 
