@@ -14,6 +14,7 @@ from app.commands.fit import count_links, fit
 from app.commands.link import link
 from app.commands.serve import serve
 from app.commands.up import setup, up
+from app.commands.weak_label import weak_label
 from app.terminal import MISTAKE, explain
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.add_typer(feedback.app, name="feedback", help="Learn from what people say ab
 app.command("evaluate")(evaluate_command)
 app.command("count-links")(count_links)
 app.command()(fit)
+app.command("weak-label")(weak_label)
 
 
 @app.command()

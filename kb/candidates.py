@@ -128,6 +128,10 @@ class SnapshotSearch:
         """Return labels."""
         return self.snapshot.labels(ordinals)
 
+    def names(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the names of entities as position in `ordinals` and alias row."""
+        return self.snapshot.names.spread(ordinals)
+
     def popularity(self, ordinals: IntArray) -> IntArray:
         """Return how often each entity was linked."""
         return self.snapshot.popularity[ordinals]

@@ -85,6 +85,10 @@ class EntityStore(Protocol):
         """Return labels."""
         ...
 
+    def names(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the names of entities (label, title and aliases): position in `ordinals`, and the alias row."""
+        ...
+
     def popularity(self, ordinals: IntArray) -> IntArray:
         """Return how often each entity was linked."""
         ...

@@ -59,6 +59,7 @@ class LiveSearch:
         self.delta_size = len(changes)
         self._entities = LiveEntities(base.snapshot, changes)
         self._names = LiveNames(self._entities, occurrences)
+        self._named = stacked([[self._names.row(name) for name in entity.names] for entity in self._entities.changed])
         self._graph = LiveGraph(self._entities)
         self._words = LiveWords(self._entities)
         changed = self._entities.changed
@@ -133,6 +134,13 @@ class LiveSearch:
         for position, row in zip(new.tolist(), self._rows(ordinals[new]).tolist(), strict=True):
             labels[position] = self._entities.changed[row].record.label
         return [labels[position] for position in range(len(ordinals))]
+
+    def names(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the names of entities as position in `ordinals` and alias row."""
+        old, new = self._split(ordinals)
+        here, rows = self.base.names(ordinals[old])
+        there, others = self._named.spread(self._rows(ordinals[new]))
+        return in_order([(old[here], rows), (new[there], others)])
 
     def popularity(self, ordinals: IntArray) -> IntArray:
         """Return how often each entity was linked."""

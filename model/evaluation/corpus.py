@@ -1,7 +1,7 @@
 """Labelled documents: what a benchmark file says, and which of its mentions count.
 
 A corpus file is JSON Lines (`.jsonl` or `.jsonl.gz`), one document a line:
-`{"id", "source", "text", "evaluation_span": [start, end], "mentions": [{"start", "end", "entity", "kind"}]}`.
+`{"id", "source", "page", "text", "evaluation_span": [start, end], "mentions": [{"start", "end", "entity", "kind"}]}`.
 Offsets are Unicode code points, end exclusive. `entity` is null where the gold entity is not in the KB.
 """
 
@@ -12,8 +12,9 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from model.evaluation.corpus_lines import CorpusError, open_lines, parse_line
+from model.evaluation.corpus_lines import CorpusError, check_row, decode_line, open_lines
 from model.types import Span
 
 # Neither finding nor missing these says anything: they lie inside another mention, or were left to taste.
@@ -44,6 +45,7 @@ class LabelledDocument:
 
     Attributes:
         evaluation_span: the part of the text that is labelled; None where all of it is.
+        page: the page that the text is from, where the file says so.
     """
 
     id: str
@@ -51,6 +53,7 @@ class LabelledDocument:
     text: str
     mentions: tuple[GoldMention, ...]
     evaluation_span: Span | None = None
+    page: str | None = None
 
     def covers(self, start: int, end: int) -> bool:
         """Say whether a span lies wholly inside the labelled part."""
@@ -144,17 +147,29 @@ def read_documents(path: Path) -> Iterator[LabelledDocument]:
     Raises:
         CorpusError: names the file, the line, the field and what to do.
     """
+    for _, document in read_rows(path):
+        yield document
+
+
+def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], LabelledDocument]]:
+    """Stream a corpus file: each line as it is, whatever fields it has, and the document that it describes.
+
+    Raises:
+        CorpusError: names the file, the line, the field and what to do.
+    """
     seen: set[str] = set()
     for number, line in open_lines(path):
-        row = parse_line(line, f"{path.name}, line {number}", KINDS)
+        where = f"{path.name}, line {number}"
+        decoded = decode_line(line, where)
+        row = check_row(decoded, where, KINDS)
         if row.id in seen:
-            raise CorpusError(f"{path.name}, line {number}: field id: {row.id!r} was used before", "make ids unique")
+            raise CorpusError(f"{where}: field id: {row.id!r} was used before", "make ids unique")
         seen.add(row.id)
         mentions = tuple(GoldMention(m.start, m.end, m.entity, m.kind) for m in row.mentions)
         area = Span(*row.evaluation_span) if row.evaluation_span else None
-        document = LabelledDocument(row.id, row.source or _stem(path), row.text, mentions, area)
-        _refuse_doubles(document, f"{path.name}, line {number}")
-        yield document
+        document = LabelledDocument(row.id, row.source or _stem(path), row.text, mentions, area, row.page)
+        _refuse_doubles(document, where)
+        yield decoded, document
 
 
 def _refuse_doubles(document: LabelledDocument, where: str) -> None:

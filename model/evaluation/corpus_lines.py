@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -36,6 +37,7 @@ class DocumentRow:
 
     id: str
     source: str | None
+    page: str | None
     text: str
     evaluation_span: tuple[int, int] | None
     mentions: tuple[MentionRow, ...]
@@ -58,11 +60,11 @@ def open_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise CorpusError(f"{path.name}: cannot be read ({error})", "check that it is complete and readable") from error
 
 
-def parse_line(line: bytes, where: str, kinds: frozenset[str]) -> DocumentRow:
-    """Check one line.
+def decode_line(line: bytes, where: str) -> dict[str, Any]:
+    """Return a line's JSON object.
 
     Raises:
-        CorpusError: something is missing or wrong; `where` is part of the message.
+        CorpusError: it is none; `where` is part of the message.
     """
     try:
         row = orjson.loads(line)
@@ -70,13 +72,22 @@ def parse_line(line: bytes, where: str, kinds: frozenset[str]) -> DocumentRow:
         raise CorpusError(f"{where}: not JSON ({error})", "write one document a line, in UTF-8") from error
     if not isinstance(row, dict):
         raise CorpusError(f"{where}: not a JSON object", "write an object with id, text and mentions")
+    return row
+
+
+def check_row(row: dict[str, Any], where: str, kinds: frozenset[str]) -> DocumentRow:
+    """Check the fields of one line.
+
+    Raises:
+        CorpusError: something is missing or wrong; `where` is part of the message.
+    """
     identifier, text = _string(row, "id", where), _string(row, "text", where, empty=True)
-    source = _string(row, "source", where) if row.get("source") is not None else None
+    source, page = (_string(row, name, where) if row.get(name) is not None else None for name in ("source", "page"))
     mentions = row.get("mentions")
     if not isinstance(mentions, list):
         raise CorpusError(f"{where}: field mentions: not a list", "write [] where the document has none")
     rows = tuple(_mention(value, text, f"{where}: field mentions[{n}]", kinds) for n, value in enumerate(mentions))
-    return DocumentRow(identifier, source, text, _area(row.get("evaluation_span"), text, where), rows)
+    return DocumentRow(identifier, source, page, text, _area(row.get("evaluation_span"), text, where), rows)
 
 
 def _mention(value: object, text: str, where: str, kinds: frozenset[str]) -> MentionRow:
@@ -116,7 +127,7 @@ def _offsets(start: object, end: object, text: str, where: str) -> tuple[int, in
     return start, end
 
 
-def _string(row: dict[str, object], field: str, where: str, *, empty: bool = False) -> str:
+def _string(row: dict[str, Any], field: str, where: str, *, empty: bool = False) -> str:
     value = row.get(field)
     if not isinstance(value, str) or not (value or empty):
         found = "is missing" if value is None else f"{repr(value)[:40]} cannot be used"

@@ -22,7 +22,7 @@ from app.service import Service
 from kb import feedback
 from kb.keys import Role
 from model.evaluation.corpus import KINDS
-from model.evaluation.corpus_lines import parse_line
+from model.evaluation.corpus_lines import check_row, decode_line
 
 
 @pytest.fixture(scope="module")
@@ -262,5 +262,5 @@ def test_accepted_feedback_becomes_training_documents(fresh: Service, curator: T
     with Session(service.engine) as session:
         (document,) = feedback.training_documents(session, service.settings.namespace)
     assert document["mentions"] == [{"start": 6, "end": 13, "entity": "L"}, {"start": 18, "end": 23, "entity": None}]
-    row = parse_line(orjson.dumps(document), "line 1", frozenset(KINDS))
+    row = check_row(decode_line(orjson.dumps(document), "line 1"), "line 1", frozenset(KINDS))
     assert (row.text, row.source, len(row.mentions)) == (body, "feedback", 2)

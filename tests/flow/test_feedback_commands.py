@@ -12,7 +12,7 @@ from app.service import Service
 from kb import feedback
 from kb.feedback import NewFeedback
 from model.evaluation.corpus import KINDS
-from model.evaluation.corpus_lines import open_lines, parse_line
+from model.evaluation.corpus_lines import check_row, decode_line, open_lines
 
 SAID = "The 🏙 of Lincoln named for Zora Quill."
 
@@ -37,7 +37,7 @@ def test_export_writes_documents_that_can_be_read(starter_home: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"Wrote 1 documents to {file}\n"
     ((_, line),) = open_lines(file)
-    row = parse_line(line, "line 1", frozenset(KINDS))
+    row = check_row(decode_line(line, "line 1"), "line 1", frozenset(KINDS))
     assert (row.text, row.source, row.text[row.mentions[0].start : row.mentions[0].end]) == (
         SAID,
         "feedback",

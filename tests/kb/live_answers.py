@@ -29,6 +29,7 @@ def entity_facts(search: Search, ids: Sequence[str]) -> dict[str, Any]:
             "id": search.entity_id(number),
             "labels": search.labels(ordinal),
             "record": search.record(key),
+            "names": sorted(_bearers(search, row) for row in search.names(ordinal)[1].tolist()),
             "popularity": search.popularity(ordinal).tolist(),
             "neighbours": sorted(search.entity_id(other) for other in search.neighbours(ordinal, LIMIT)[1].tolist()),
             "degree": search.degrees(ordinal).tolist(),

@@ -63,3 +63,13 @@ def tiny_linker(encoders: dict[Backend, Encoder], tmp_path_factory: pytest.TempP
 
     source = source_of(tiny_kb.ENTITIES, tiny_kb.TYPES, tiny_kb.PREDICATES)
     return linker_over(source, encoders["onnx-int8"], tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def training_linker(encoders: dict[Backend, Encoder], tmp_path_factory: pytest.TempPathFactory) -> Linker:
+    """A linker over entities that share short names: see `training_kb`."""
+    import training_kb
+    from sample_kb import linker_over, source_of
+
+    source = source_of(training_kb.ENTITIES, training_kb.TYPES)
+    return linker_over(source, encoders["onnx-int8"], tmp_path_factory.mktemp("training"))

@@ -29,11 +29,12 @@ def mention(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["news.jsonl", "news.jsonl.gz"])
 def test_reads_documents_with_defaults(tmp_path: Path, name: str) -> None:
-    path = write(tmp_path / name, row(), "", row("d2", source="web", evaluation_span=[1, 4], mentions=[]))
+    path = write(tmp_path / name, row(), "", row("d2", source="web", page="P", evaluation_span=[1, 4], mentions=[]))
     first, second = read_documents(path)
     assert (first.id, first.source, first.text) == ("d1", "news", "äb cd")
     assert [(m.start, m.end, m.entity, m.kind) for m in first.mentions] == [(0, 2, "A", "gold")]
     assert first.evaluation_span is None
+    assert (first.page, second.page) == (None, "P")
     assert (second.source, second.evaluation_span, second.mentions) == ("web", Span(1, 4), ())
 
 
@@ -47,6 +48,7 @@ def test_reads_documents_with_defaults(tmp_path: Path, name: str) -> None:
         (row(id=7), "field id", "non-empty string"),
         (row(text=None), "field text: is missing", "string"),
         (row(source=3), "field source", "string"),
+        (row(page=7), "field page", "string"),
         (row(mentions=None), "field mentions", "write []"),
         (row(mentions=[7]), "mentions[0]: not a JSON object", "start, end and entity"),
         (mention(start=None), "mentions[0]", "whole numbers"),
