@@ -127,11 +127,13 @@ class FusionNetwork(nn.Module):
         self.feature_weights = nn.Linear(size.features, 1, bias=False)
         self.nil_weights = nn.Linear(size.nil_features, 1)
         self.mention_sides = nn.Linear(VIEWS * HIDDEN_SIZE, CHANNELS * size.similarity)
-        self.entity_sides = nn.ModuleList([nn.Linear(HIDDEN_SIZE, size.similarity, bias=False) for _ in range(CHANNELS)])
+        self.entity_sides = nn.ModuleList(
+            [nn.Linear(HIDDEN_SIZE, size.similarity, bias=False) for _ in range(CHANNELS)]
+        )
         self.similarity_weights = nn.Parameter(torch.zeros(CHANNELS))
         self.from_mention = nn.Linear(VIEWS * HIDDEN_SIZE, width)
         self.from_features = nn.Linear(size.features + 2 * CHANNELS, width)
-        self.from_channels = nn.ModuleList([nn.Linear(HIDDEN_SIZE, width, bias=False) for _ in range(CHANNELS)])
+        self.from_channels = _projections(width)
         self.from_words = nn.Linear(HIDDEN_SIZE, width)
         self.distance_bias = nn.Embedding(DISTANCES, size.heads)
         self.edge_bias = nn.Parameter(torch.zeros(EDGES, size.heads))
@@ -160,7 +162,7 @@ class FusionNetwork(nn.Module):
         candidates = self.from_features(torch.cat([features, similarities, batch.present], dim=-1))
         candidates = candidates + _of_owner(mentions, batch.owner)
         for number, project in enumerate(self.from_channels):
-            candidates = candidates + project(batch.channels[:, :, number])
+            candidates = candidates + project(batch.channels[:, :, number]) * batch.present[:, :, number, None]
         candidates = self.dropout(candidates)
         near = self._near(batch)
         agreement = self._agreement(batch, from_features.sum(dim=-1), mentions.shape[1])
@@ -239,6 +241,11 @@ def mention_log_softmax(scores: Tensor, owner: Tensor, mentions: int, nil: Tenso
     sums = torch.zeros_like(best) if nil is None else (nil - best).exp()
     sums = sums.scatter_add(1, owner, (scores - best.gather(1, owner)).exp())
     return scores - (best + sums.clamp_min(1e-30).log()).gather(1, owner)
+
+
+def _projections(width: int) -> nn.ModuleList:
+    """Return a linear map from each channel's vectors."""
+    return nn.ModuleList([nn.Linear(HIDDEN_SIZE, width, bias=False) for _ in range(CHANNELS)])
 
 
 def _of_owner(rows: Tensor, owner: Tensor) -> Tensor:
