@@ -43,7 +43,7 @@ def reliability_chart(group: Group, _: Mode) -> str:
         upper.set_xlim(0, 1)
         upper.legend(loc="upper left", fontsize=8.5)
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def slices_chart(group: Group, mode: Mode) -> str:
@@ -69,7 +69,7 @@ def slices_chart(group: Group, mode: Mode) -> str:
         _percent(axes, "accuracy" if mode == "d2kb" else "recall")
         figure.legend(loc="outside upper center", ncols=len(systems), fontsize=8.5)
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def risk_chart(group: Group, _: Mode) -> str:
@@ -89,7 +89,7 @@ def risk_chart(group: Group, _: Mode) -> str:
         axes.set_xlabel("share answered, most confident first")
         axes.legend(loc="best", fontsize=8.5)
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def threshold_chart(group: Group, _: Mode) -> str:
@@ -112,7 +112,7 @@ def threshold_chart(group: Group, _: Mode) -> str:
         axes.set_xlabel("min_confidence")
         axes.legend(loc="lower left", fontsize=8.5)
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def _whiskers(found: list[Proportion]) -> list[list[float]]:
@@ -138,7 +138,8 @@ def _percent(axes: Axes, label: str) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
 
 
-def _svg(draw: Callable[[Figure], None]) -> str:
+def svg(draw: Callable[[Figure], None]) -> str:
+    """Return what `draw` draws into an empty figure, in the style of all pictures; the same each time."""
     # A Figure of its own, without pyplot: nothing global, no display, safe in threads.
     with mpl.rc_context(
         {

@@ -1,1 +1,1 @@
-"""The data side of training: weak labels, alias substitution, stored documents, splits and schedules."""
+"""Training a model: its data (weak labels, substitution, stored documents, splits, schedules) and the loop."""

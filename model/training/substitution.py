@@ -64,7 +64,9 @@ def ambiguous_parts(surface: str, ordinal: int, source: CandidateSource) -> list
     forms[_initials(words)] = None
     found: list[tuple[str, int]] = []
     for form in forms:
-        row = source.alias_row(form) if len(form) > 1 else -1
+        # A year or a letter says too little: nobody could tell what "1950" of "1950 World Championship" means.
+        telling = len(form) > 1 and any(character.isalpha() for character in form)
+        row = source.alias_row(form) if telling else -1
         if row < 0:
             continue
         ordinals, counts = source.bearers(row)

@@ -116,16 +116,20 @@ class WeakLabeller:
 
     def _names(self, document: LabelledDocument, words: _Words) -> Iterator[WeakLabel]:
         """Yield the page's own names, and names that only one entity bears."""
-        page = self._page(page_name(document))
-        matches = self._source.match(document.text)
+        text, page = document.text, self._page(page_name(document))
+        matches = self._source.match(text)
         for start, end, row in zip(matches.starts.tolist(), matches.ends.tolist(), matches.rows.tolist(), strict=True):
-            surface = document.text[start:end]
+            own = page is not None and row in page.rows
+            # Most matches are common words, which are not worth a closer look.
+            if text[start].islower() and not own:
+                continue
+            surface = text[start:end]
             if "\n" in surface:
                 continue
             title = " " in surface and is_title(surface)
             if title:
                 words.long_names.append((start, end))
-            if page is not None and row in page.rows:
+            if page is not None and own:
                 rule = Rule.LABEL if row == page.label else Rule.ALIAS
                 if title or (" " in surface and rule is Rule.LABEL) or words.is_name(start, end):
                     yield WeakLabel(start, end, page.entity, rule)
@@ -134,7 +138,7 @@ class WeakLabeller:
                 if entity is not None:
                     yield WeakLabel(start, end, entity, Rule.UNIQUE)
         if page is not None and page.surname:
-            yield from _surnames(document.text, page, words)
+            yield from _surnames(text, page, words)
 
     def _sole_bearer(self, row: int, surface: str) -> str | None:
         """Return the entity that alone bears a name, if the name is its own as far as can be known.

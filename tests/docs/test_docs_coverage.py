@@ -1,12 +1,14 @@
 """Whatever can be set, called, sent or measured is in the documentation, and what is there exists."""
 
+import json
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
-from docs_pages import ROOT
+from docs_pages import ROOT, blocks
 
 from app.errors import TITLES
 from app.main import create_app
@@ -39,6 +41,7 @@ from model.evaluation.corpus import KINDS
 from model.evaluation.corpus_lines import DocumentRow, MentionRow
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.mentions import FEATURES as CUES
+from model.training.config import TrainingConfig
 
 
 def read(page: str) -> str:
@@ -78,6 +81,26 @@ def test_every_setting_is_described_in_its_own_words() -> None:
         assert description == field.description
         if name != "home":
             assert default == ("unset" if field.default is None else f"`{field.default}`")
+
+
+def test_every_key_of_a_training_is_described_in_its_own_words() -> None:
+    rows = tables(section(read("docs/training.md"), "Configuration"))[0]
+    sections: dict[str, Any] = {name: field.annotation for name, field in TrainingConfig.model_fields.items()}
+    keys = {f"{name}.{key}": field for name, kind in sections.items() for key, field in kind.model_fields.items()}
+    assert [row[0] for row in rows] == [f"`{key}`" for key in keys]
+    for (_, default, description), field in zip(rows, keys.values(), strict=True):
+        assert description == field.description
+        if default.startswith("`"):
+            assert default == f"`{json.dumps(field.default, default=str)}`"
+        else:
+            value = field.get_default(call_default_factory=True, validated_data={})
+            assert default == ("needed" if field.is_required() else "unset" if value is None else "none")
+            assert not value or field.is_required()
+
+
+def test_the_configuration_that_is_shown_can_be_used() -> None:
+    (shown,) = (block.text for block in blocks(ROOT / "docs/training.md") if block.language == "toml")
+    TrainingConfig.model_validate_json(json.dumps(tomllib.loads(shown)))
 
 
 def test_every_endpoint_is_described(tmp_path: Path) -> None:

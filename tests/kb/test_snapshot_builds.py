@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,19 +139,6 @@ def test_a_build_that_fails_leaves_the_old_snapshot(builder: Builder) -> None:
         build_snapshot(source_of(CITIES, 2), builder.payloads, builder.folders, stop)
     assert builder.left() == {"CURRENT", old.name}
     assert builder.folders.open_current().manifest.kb_version == 1
-
-
-@pytest.fixture(scope="module")
-def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file system of 2 MiB."""
-    folder = tmp_path_factory.mktemp("disk")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("disk: only root may mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("free_pages", [0, 1, 2, 5, 9, 14, 20, 30, 45, 60, 75])

@@ -58,6 +58,7 @@ def test_parts_are_ambiguous_names_with_their_counts(training_linker: Linker) ->
     assert parts("Abraham Lincoln", "Abraham_Lincoln") == [("Lincoln", 30)]
     assert parts("Abraham Lincoln", "Queen_(band)") == []
     assert parts("Élysée Palace", "Élysée_Palace") == [("Palace", 2)]
+    assert parts("1860 Games", "1860_Games") == [("Games", 3)]
     assert parts("Lonely name of nobody else", "Lonely_name") == []
     assert parts("Queen", "Queen_(band)") == []
     assert parts("Lincoln " * 20, "Abraham_Lincoln") == []

@@ -34,5 +34,8 @@ ENTITIES = [
     EntityRecord("Élysée_Palace", "Élysée Palace", aliases=(AliasRecord("Palace", 2),)),
     EntityRecord("Crystal_Palace", "Crystal Palace", aliases=(AliasRecord("Palace", 5),)),
     EntityRecord("Cup_of_Tea_(song)", "Cup of Tea"),
+    EntityRecord("1860_Games", "1860 Games", aliases=(AliasRecord("1860", 2), AliasRecord("Games", 3))),
+    EntityRecord("1860", "1860"),
+    EntityRecord("Board_games", "Games"),
     EntityRecord("Lonely_name", "Lonely name of nobody else", aliases=(AliasRecord("Lonely", 1),)),
 ]
