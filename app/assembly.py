@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.live import LiveLinker
+from app.live import LiveLinker, Model
 from app.progress import step_bars
 from app.settings import Settings
 from kb import queries
 from kb.candidates import SnapshotSearch
 from kb.database import snapshot_session
 from kb.index import KbSource, SnapshotFolders, build_snapshot
-from kb.live.index import DeltaFull
+from kb.live.index import DeltaFull, KbReplaced
 from kb.snapshot import SnapshotError
 from model.encoder import Backend, Encoder, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
@@ -83,6 +83,12 @@ def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: 
         return build_snapshot(source, payloads, snapshot_folders(settings), progress)
 
 
+def open_model(settings: Settings) -> Model:
+    """Load the encoder and the scorer that the settings name."""
+    encoder = open_encoder(settings)
+    return Model(encoder, EntityEncoder(encoder, encodings(settings)), load_scorer(settings.scorer or WEIGHTS))
+
+
 def open_linker(settings: Settings, engine: Engine, *, build: bool) -> LiveLinker:
     """Open the current snapshot and the model, and put a linker together.
 
@@ -91,30 +97,44 @@ def open_linker(settings: Settings, engine: Engine, *, build: bool) -> LiveLinke
 
     Raises:
         SnapshotError: there is no usable snapshot, and `build` is false.
+        KbReplaced: the snapshot is of another knowledge base, and `build` is false.
     """
-    encoder = open_encoder(settings)
-    folders = snapshot_folders(settings)
-    version = payload_version(encoder)
+    model = open_model(settings)
     try:
-        snapshot = folders.open_current(version)
-    except SnapshotError as error:
+        linker, full = link_with(settings, engine, model)
+    except (SnapshotError, KbReplaced) as error:
         if not build:
             raise
         sys.stderr.write(f"{error}; this is done now\n")
         with step_bars() as progress:
-            build_index(settings, engine, encoder, progress)
-        snapshot = folders.open_current(version)
-    payloads = EntityEncoder(encoder, encodings(settings))
-    linker = LiveLinker(encoder, payloads, snapshot, load_scorer(settings.scorer or WEIGHTS))
+            build_index(settings, engine, model.encoder, progress)
+        linker, full = link_with(settings, engine, model)
+    if full:
+        sys.stderr.write(
+            f"{DeltaFull.__doc__} Until then answers know nothing after kb_version {linker.kb_version}: a service "
+            "builds one by itself, or run `namesake index build`.\n"
+        )
+    return linker
+
+
+def link_with(settings: Settings, engine: Engine, model: Model) -> tuple[LiveLinker, bool]:
+    """Put a linker together over the current snapshot and what changed since.
+
+    Returns:
+        The linker, and whether so much changed that answers know nothing of it.
+
+    Raises:
+        SnapshotError: there is no snapshot that this model can use.
+        KbReplaced: the snapshot is of another knowledge base than the one that has this name now.
+    """
+    snapshot = snapshot_folders(settings).open_current(payload_version(model.encoder))
+    linker = LiveLinker(model, snapshot)
     try:
         with snapshot_session(engine) as session:
             linker.refresh(session)
-    except DeltaFull as error:
-        sys.stderr.write(
-            f"{error} Until then answers know nothing after kb_version {linker.kb_version}: a service builds one by "
-            "itself, or run `namesake index build`.\n"
-        )
-    return linker
+    except DeltaFull:
+        return linker, True
+    return linker, False
 
 
 def open_pipeline(settings: Settings, scorer: FeatureScorer) -> Linker:

@@ -48,6 +48,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "not-deleted": (409, "The entity is not deleted"),
     "namespace-exists": (409, "There is such a knowledge base"),
     "namespace-in-use": (409, "The knowledge base is in use"),
+    "namespace-empty": (409, "The knowledge base has no entities"),
     "bulk-changed": (409, "The patch would do something else by now"),
     "class-exists": (409, "There is such a type or predicate"),
     "class-in-use": (409, "The type or predicate is in use"),

@@ -7,28 +7,23 @@ built it, each follower notices it, opens it and goes on from there.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import psycopg
 import structlog
-from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.assembly import snapshot_folders
+from app.compaction import Compaction
 from app.live import LiveLinker
 from app.service import Service
 from app.settings import Settings
 from kb.database import snapshot_session
-from kb.live.feed import ChangeFeed, open_feed
-from kb.live.index import DeltaFull
+from kb.live.feed import Bell, ChangeFeed, open_feed
+from kb.live.index import DeltaFull, KbReplaced, LiveIndex
 from kb.snapshot import SnapshotError
 
 log = structlog.get_logger(__name__)
@@ -36,7 +31,6 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 0.5  # how long a change whose notification was lost, or a new snapshot, goes unnoticed
 FULL_SECONDS = 5.0  # how long a new snapshot goes unnoticed while more has changed than fits beside the old one
 AGAIN_SECONDS = 1.0  # after the database was away
-REST_SECONDS = 30.0  # after a build that failed
 
 
 class Follower:
@@ -44,10 +38,28 @@ class Follower:
 
     Args:
         told: called with the kb_version whenever answers know a newer one.
+        bell: rung by another follower at each change; without it, this one hears of changes by itself.
+        replaced: called once where the knowledge base is gone, or another one has its name; then this ends. Without it,
+            a new snapshot is built.
+
+    Attributes:
+        failure: why changes cannot be followed at the moment; None where they can.
+        bell: rung at each change that this one hears of.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, linker: LiveLinker, told: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        linker: LiveLinker,
+        told: Callable[[int], None],
+        bell: Bell | None = None,
+        replaced: Callable[[], None] | None = None,
+    ) -> None:
         self.failure: str | None = None
+        self.bell = bell or Bell()
+        self._listens = bell is None
+        self._replaced = replaced
         self._settings = settings
         self._engine = engine
         self._linker = linker
@@ -70,14 +82,19 @@ class Follower:
     def stop(self) -> None:
         """End it, and a build that is under way: what it did so far is not used."""
         self._stopping.set()
+        if not self._listens:
+            self.bell.ring()
         self._thread.join()
         self._compaction.stop()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with open_feed(self._engine) as feed:
-                    self._follow(feed)
+                if self._listens:
+                    with open_feed(self._engine) as feed:
+                        self._follow(lambda seconds: self._hear(feed, seconds))
+                else:
+                    self._follow(self.bell.wait)
             except (SQLAlchemyError, psycopg.Error, OSError) as error:
                 self._note(f"{type(error).__name__}: {str(error).splitlines()[0]}")
                 self._stopping.wait(AGAIN_SECONDS)
@@ -86,10 +103,21 @@ class Follower:
                 self._note(f"{type(error).__name__}: {error}")
                 self._stopping.wait(AGAIN_SECONDS)
 
-    def _follow(self, feed: ChangeFeed) -> None:
+    def _hear(self, feed: ChangeFeed, seconds: float) -> None:
+        if feed.wait(seconds):
+            self.bell.ring()
+
+    def _follow(self, wait: Callable[[float], None]) -> None:
         while not self._stopping.is_set():
-            full = self._take_in()
-            self._note(None)
+            try:
+                full, failure = self._take_in(), None
+            except KbReplaced as error:
+                if self._replaced is not None:
+                    self._stopping.set()
+                    self._replaced()
+                    return
+                full, failure = True, str(error)
+            self._note(failure)
             self._compaction.reap()
             index = self._linker.index
             limit = self._settings.compact_after
@@ -98,7 +126,7 @@ class Follower:
             if full:
                 self._stopping.wait(FULL_SECONDS)  # reading what does not fit again and again would slow answers down
             else:
-                feed.wait(LOOK_SECONDS)
+                wait(LOOK_SECONDS)
 
     def _take_in(self) -> bool:
         """Bring answers up to date; tell whether more has changed than fits beside the snapshot."""
@@ -130,11 +158,19 @@ class Follower:
         try:
             with snapshot_session(self._engine) as session:
                 index.refresh(session)
-        finally:
+        except KbReplaced as error:  # its build began before
+            log.warning("a new index cannot be used", reason=str(error))
+            return False
+        except Exception:
             if index.kb_version >= self._linker.kb_version:
-                self._linker.serve(index)
-                log.info("serving a new index", kb_version=index.kb_version, snapshot=snapshot.folder.name)
+                self._serve(index)
+            raise
+        self._serve(index)
         return True
+
+    def _serve(self, index: LiveIndex) -> None:
+        self._linker.serve(index)
+        log.info("serving a new index", kb_version=index.kb_version, snapshot=self._seen)
 
     def _note(self, failure: str | None) -> None:
         if failure is not None and failure != self.failure:
@@ -151,63 +187,3 @@ def following(service: Service, told: Callable[[int], None]) -> Iterator[Followe
         yield follower
     finally:
         follower.stop()
-
-
-class Compaction:
-    """Has a new snapshot built by another process; one at a time for all processes that share the home folder."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._folders = snapshot_folders(settings)
-        self._lock = FileLock(self._folders.root / "compaction.lock", thread_local=False)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._not_before = 0.0
-
-    @property
-    def running(self) -> bool:
-        """Whether this process started a build that has not ended."""
-        return self._process is not None
-
-    def start(self, newest: str) -> None:
-        """Start a build, unless one is under way or there is a newer snapshot than the one of this name."""
-        if self.running or time.monotonic() < self._not_before:
-            return
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            return
-        current = self._folders.current()
-        if current is not None and current.name != newest:
-            self._lock.release()
-            return
-        log.info("building a new index")
-        gently = ["nice", "-n", "10"] if shutil.which("nice") else []
-        self._process = subprocess.Popen(
-            [*gently, sys.executable, "-P", "-m", "app", "index", "build"],
-            env=os.environ | self._settings.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def stop(self) -> None:
-        """End a build that is under way."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._end()
-
-    def reap(self) -> None:
-        """Let go of a build that has ended, so that other processes may start one."""
-        code = None if self._process is None else self._process.poll()
-        if code is None:
-            return
-        if code:
-            log.error("building a new index failed", exit_code=code, remedy="run `namesake index build` to see why")
-            self._not_before = time.monotonic() + REST_SECONDS
-        self._end()
-
-    def _end(self) -> None:
-        self._process = None
-        with suppress(OSError):
-            self._lock.release()

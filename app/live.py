@@ -27,6 +27,21 @@ MOST_CHANGED = 4_000
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """What is loaded once for all knowledge bases of a process.
+
+    Attributes:
+        encoder: makes token vectors of texts.
+        payloads: makes vectors of entities.
+        scorer: ranks candidates.
+    """
+
+    encoder: Encoder
+    payloads: EntityEncoder
+    scorer: FeatureScorer
+
+
+@dataclass(frozen=True, slots=True)
 class _View:
     """What answers come from, at one kb_version."""
 
@@ -39,25 +54,28 @@ class LiveLinker:
 
     Each call of `link` works with one state of the knowledge base from its start to its end, whatever is taken in
     meanwhile.
+
+    Attributes:
+        model: what it links with; linkers over other knowledge bases may share it.
+        index: what answers start from.
     """
 
-    def __init__(self, encoder: Encoder, payloads: EntityEncoder, snapshot: Snapshot, scorer: FeatureScorer) -> None:
-        self._encoder = encoder
-        self._payloads = payloads
-        self._scorer = scorer
+    def __init__(self, model: Model, snapshot: Snapshot) -> None:
+        self.model = model
         self._updating = threading.Lock()
         self.index = self.opened(snapshot)
         self._view = self._viewed(self.index)
 
     def opened(self, snapshot: Snapshot) -> LiveIndex:
         """Return the index that starts from a snapshot; it is not served yet."""
-        return LiveIndex(SnapshotSearch(snapshot), self._payloads, MOST_CHANGED)
+        return LiveIndex(SnapshotSearch(snapshot), self.model.payloads, MOST_CHANGED)
 
     def refresh(self, session: Session) -> bool:
         """Take in what changed; tell whether anything did.
 
         Raises:
             DeltaFull: it is too much; answers stay as they were.
+            KbReplaced: the snapshot is of another knowledge base than the one that has this name now.
         """
         with self._updating:
             changed = self.index.refresh(session)
@@ -89,7 +107,7 @@ class LiveLinker:
     @property
     def model_version(self) -> str:
         """Names encoder, ranker and calibration."""
-        return f"{self._scorer.version}+{self.snapshot.manifest.model_version}"
+        return f"{self.model.scorer.version}+{self.snapshot.manifest.model_version}"
 
     @property
     def snapshot_path(self) -> Path:
@@ -104,7 +122,7 @@ class LiveLinker:
     @property
     def wordpieces(self) -> int:
         """Wordpieces encoded since the start."""
-        return self._encoder.encoded
+        return self.model.encoder.encoded
 
     def link(self, documents: Sequence[Document], options: LinkOptions) -> list[LinkedDocument]:
         """Link documents; see `model.linker.Linker.link`."""
@@ -118,11 +136,11 @@ class LiveLinker:
     @property
     def encoder_version(self) -> str:
         """Names what makes the vectors of `embed`; those of two versions must not be compared."""
-        return self._encoder.version
+        return self.model.encoder.version
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return the unit vector of each text (texts x 384)."""
-        return self._encoder.embed(texts)
+        return self.model.encoder.embed(texts)
 
     def has_type(self, type_id: str) -> bool:
         """Say whether the knowledge base has this type."""
@@ -141,10 +159,10 @@ class LiveLinker:
         """Return a linker over the same knowledge base and mentions that ranks by one feature: see `BASELINES`."""
         feature, scale = BASELINES[name]
         search = self._view.search
-        return Linker(self._encoder, search, search, SingleFeatureScorer(name, feature, self._scorer, scale))
+        return Linker(self.model.encoder, search, search, SingleFeatureScorer(name, feature, self.model.scorer, scale))
 
     def close(self) -> None:
         """Let go of the snapshot; its files are unmapped when the last answer is done with them."""
 
     def _viewed(self, index: LiveIndex) -> _View:
-        return _View(index.search, Linker(self._encoder, index.search, index.search, self._scorer))
+        return _View(index.search, Linker(self.model.encoder, index.search, index.search, self.model.scorer))

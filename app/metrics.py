@@ -31,6 +31,9 @@ class Metrics:
         self.nil_dropped = self._counter("nil_dropped", "Mentions answered as NIL that could not be collected.")
         self.waiting = self._gauge("waiting_requests", "Requests that wait for their turn to be linked.", "livesum")
         self.ready = self._gauge("ready", "1 where requests can be answered, else 0.", "livemin")
+        self.open_namespaces = self._gauge(
+            "open_namespaces", "Knowledge bases beside the served one that are open for linking.", "livesum"
+        )
         self._seen_wordpieces = 0
         self._lock = threading.Lock()
         self.kb_version = self._gauge("kb_version", "Last change of the knowledge base that answers know.", "livemin")

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.metrics import Metrics
 from app.service import Service
 from kb import feedback, proposals
+from kb.conflicts import NamespaceMissing
 from model.types import Document, LinkedDocument
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,9 @@ def store_nil(service: Service, places: Sequence[Place], feedback_id: int | None
         service: its encoder says which mean the same.
         places: where the mentions are.
         feedback_id: the feedback that says so; None for the service's own answers.
+
+    Raises:
+        NamespaceMissing: the knowledge base was deleted meanwhile.
     """
     mentions = [proposals.cut(*place) for place in places if "\0" not in place[0]]
     if not mentions:
@@ -74,13 +78,16 @@ class NilCollector:
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
-            service, place = item
-            places = [place]
-            while len(places) < MOST_AT_ONCE and (following := self._peek()) is not None:
-                places.append(following)
-            self._store(service, places)
+            batch = [item]
+            while len(batch) < MOST_AT_ONCE and (following := self._peek()) is not None:
+                batch.append(following)
+            by_namespace: dict[str, tuple[Service, list[Place]]] = {}
+            for service, place in batch:
+                by_namespace.setdefault(service.settings.namespace, (service, []))[1].append(place)
+            for service, places in by_namespace.values():
+                self._store(service, places)
 
-    def _peek(self) -> Place | None:
+    def _peek(self) -> tuple[Service, Place] | None:
         """Return the next one that waits, if there is one."""
         try:
             item = self._waiting.get_nowait()
@@ -88,8 +95,7 @@ class NilCollector:
             return None
         if item is None:  # the end, which the loop must see
             self._waiting.put(None)
-            return None
-        return item[1]
+        return item
 
     def _store(self, service: Service, places: list[Place]) -> None:
         settings = service.settings
@@ -98,6 +104,8 @@ class NilCollector:
             if settings.feedback_days:
                 with Session(service.engine) as session, session.begin():
                     feedback.prune(session, settings.namespace, timedelta(days=settings.feedback_days))
+        except NamespaceMissing:
+            log.info("mentions of a knowledge base that was deleted are left out", mentions=len(places))
         except SQLAlchemyError as error:
             self._metrics.nil_dropped.inc(len(places))
             log.warning("mentions without an entity were not stored", mentions=len(places), error=str(error))

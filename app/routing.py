@@ -27,6 +27,14 @@ NO_NAMESPACE: Responses = {
         "GET /v1/namespaces lists those that there are",
     )
 }
+EMPTY: Responses = {
+    409: problem(
+        "namespace-empty",
+        "namespace",
+        "the knowledge base staging has no entities",
+        "add some first: POST /v1/entities?namespace=staging, or `namesake kb import` on the server",
+    )
+}
 
 
 class ApiRoute(APIRoute):

@@ -19,6 +19,7 @@ from app.errors import ProblemError
 from app.expected import is_expected, message_of
 from app.metrics import Metrics
 from app.nil_mentions import NilCollector
+from app.open_namespaces import OpenNamespaces
 from app.pool import LinkPool
 from app.schemas.problem import FieldProblem
 from app.service import Service, open_service
@@ -47,6 +48,7 @@ class Runtime:
         pool: where linking runs.
         follower: what keeps the service up to date; None while there is none.
         nil: where mentions that are answered with NIL are collected.
+        others: knowledge bases beside the served one that are open for linking.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, opener: Opener = open_and_build) -> None:
@@ -54,6 +56,7 @@ class Runtime:
         self.metrics = metrics
         self.pool = LinkPool(settings, metrics)
         self.nil = NilCollector(metrics)
+        self.others = OpenNamespaces(settings.max_namespaces, metrics)
         self.failure: Exception | None = None
         self._opener = opener
         self.follower: Follower | None = None
@@ -83,6 +86,7 @@ class Runtime:
             opening.cancel()
             with suppress(asyncio.CancelledError):
                 await opening
+            await self.others.close()
             await loop.run_in_executor(self._keeper, self._close)
             self._keeper.shutdown()
 

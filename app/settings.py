@@ -163,6 +163,13 @@ class Settings(BaseSettings):
     max_waiting: int = Field(
         default=256, ge=0, description="Requests that may wait for their turn to be linked; one more is answered 503."
     )
+    max_namespaces: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="Knowledge bases beside the served one that each process keeps open for linking; of more, the "
+        "least recently used one is closed.",
+    )
     max_text_chars: int = Field(default=1_000_000, ge=1, description="Longest text of a document, in code points.")
     max_body_bytes: int = Field(default=16_777_216, ge=1024, description="Largest request body, in bytes.")
     max_texts: int = Field(default=1000, ge=1, description="Most documents in one request.")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +35,43 @@ class CommandError(Exception):
         super().__init__(f"{detail}\n{remedy}")
         self.detail = detail
         self.remedy = remedy
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Check that a file can be written, before the work begins that fills it; `-` is standard output.
+
+    Args:
+        path: the file.
+        force: whether one that exists may be overwritten.
+
+    Raises:
+        CommandError: it cannot.
+    """
+    if path == Path("-"):
+        return
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder", "name a file")
+    if path.exists() and not force:
+        raise CommandError(f"{path} exists already", "name another file, or add --force")
+    if not path.parent.is_dir():
+        raise CommandError(f"{path.parent}: there is no such folder", "make it, or name another file")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say which file it is where the block cannot write it.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader of standard output has seen enough
+        raise
+    except OSError as error:
+        name = str(error.filename or path).removesuffix(".partial")
+        remedy = "name a file where there is space, and where this user may write"
+        raise CommandError(f"{name} cannot be written: {error.strerror or error}", remedy) from None
 
 
 def visible(text: str) -> str:

@@ -74,6 +74,17 @@ def create_namespace(session: Session, name: str, label: str | None) -> Namespac
     return get_namespace(session, name)
 
 
+def hold_namespace(session: Session, name: str) -> None:
+    """Keep a knowledge base from being deleted until the transaction ends.
+
+    Raises:
+        NamespaceMissing: there is none of this name.
+    """
+    statement = text("SELECT 1 FROM namespace WHERE name = :name FOR KEY SHARE")
+    if session.execute(statement, {"name": name}).one_or_none() is None:
+        raise NamespaceMissing(name)
+
+
 def delete_namespace(session: Session, name: str, *, force: bool) -> None:
     """Delete a knowledge base, with its history, its keys and its jobs.
 
@@ -91,9 +102,10 @@ def delete_namespace(session: Session, name: str, *, force: bool) -> None:
     found = get_namespace(session, name)
     if found.entities and not force:
         raise NamespaceInUse(name, found.entities)
+    parameters: dict[str, Any] = {"name": name}
+    session.execute(text("SELECT FROM namespace WHERE name = :name FOR UPDATE"), parameters)  # see `hold_namespace`
     # What refers to others goes before those.
     for table in reversed(Base.metadata.sorted_tables):
         if "namespace" in table.columns:
             session.execute(table.delete().where(table.columns["namespace"] == name))
-    parameters: dict[str, Any] = {"name": name}
     session.execute(text("DELETE FROM namespace WHERE name = :name"), parameters)

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from kb import editing
 from kb.conflicts import AlreadyDecided, ProposalMissing
-from kb.curation import Edit, ensure_namespace
+from kb.curation import Edit
+from kb.namespaces import hold_namespace
 from kb.normalise import normalise
 
 Vector = npt.NDArray[np.floating[Any]]
@@ -116,8 +117,11 @@ def add_mentions(
         encoder_version: what made the vectors; those of others are not compared with them.
         least_cosine: mean cosine with a proposal's mentions from which on a mention belongs to it.
         feedback_id: the feedback that says so; None for answers of the service.
+
+    Raises:
+        NamespaceMissing: there is no such knowledge base.
     """
-    ensure_namespace(session, namespace)
+    hold_namespace(session, namespace)
     statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:namespace, :seed))")
     session.execute(statement, {"namespace": namespace, "seed": _LOCK_SEED})
     return sum(

@@ -111,6 +111,12 @@ def kb_version(session: Session, namespace: str) -> int:
     return session.execute(statement, {"namespace": namespace}).scalar() or 0
 
 
+def has_change(session: Session, namespace: str, version: int) -> bool:
+    """Say whether the namespace has a change of this version. No two changes of a database have the same."""
+    statement = text("SELECT EXISTS (SELECT FROM change WHERE namespace = :namespace AND version = :version)")
+    return bool(session.execute(statement, {"namespace": namespace, "version": version}).scalar_one())
+
+
 def changes_since(session: Session, namespace: str, version: int, limit: int = 10_000) -> list[ChangeRecord]:
     """Return the changes after `version`, oldest first, at most `limit`."""
     statement = text(

@@ -28,7 +28,8 @@ class RelationRecord:
 class EntityRecord:
     """An entity with everything that hangs on it.
 
-    `id` is any text of 1 to 250 characters; `popularity` says how often it was linked.
+    `id` is any text of 1 to 250 characters; `popularity` says how often it was linked. `redirects` are former ids that
+    lead to it, as a file tells them: they are states of their own ids, no part of what is stored of the entity.
     """
 
     id: str
@@ -41,6 +42,7 @@ class EntityRecord:
     xrefs: dict[str, str] = field(default_factory=dict)
     popularity: int = 0
     source: str | None = None
+    redirects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,18 @@ def former_ids(session: Session, namespace: str, entity_id: str) -> list[str]:
     return list(session.execute(_FORMER, {"namespace": namespace, "id": entity_id}).scalars())
 
 
+def former_ids_by_entity(session: Session, namespace: str) -> dict[str, list[str]]:
+    """Return, for each entity to which any lead, all ids that do, sorted."""
+    statement = text("SELECT id FROM redirect WHERE namespace = :namespace ORDER BY id")
+    ids = list(session.execute(statement, {"namespace": namespace}).scalars())
+    ends = resolve_redirects(session, namespace, ids)
+    found: dict[str, list[str]] = {}
+    for key in ids:
+        if key in ends:
+            found.setdefault(ends[key], []).append(key)
+    return found
+
+
 def refuse_cycles(session: Session, namespace: str, ids: Sequence[str]) -> None:
     """Check that ids whose redirects were just written lead to an entity, which may be a deleted one.
 

@@ -42,31 +42,41 @@ class TextCache:
             OSError: the disk is full; what was encoded before stays usable.
         """
         keys = np.array([_key(text) for text in texts], dtype=np.uint64)
-        with FileLock(self._folder / "lock"):
+        # Not locked while it encodes: a few texts must not wait for a million of another knowledge base. What two
+        # encode at the same time is there twice then, which changes nothing.
+        lock = FileLock(self._folder / "lock")
+        with lock:
             known = self._known()
-            unique, first = np.unique(keys, return_index=True)
-            missing = first[~np.isin(unique, known)]
-            if progress:
-                progress(len(texts) - len(missing))
-            # Texts of like length together keep the threads evenly busy.
-            missing = missing[np.argsort([len(texts[index]) for index in missing], kind="stable")]
-            for start in range(0, len(missing), BLOCK):
-                block = missing[start : start + BLOCK]
-                vectors = self._encoder.embed([texts[index] for index in block], self._max_tokens)
+        unique, first = np.unique(keys, return_index=True)
+        missing = first[~np.isin(unique, known)]
+        if progress:
+            progress(len(texts) - len(missing))
+        # Texts of like length together keep the threads evenly busy.
+        missing = missing[np.argsort([len(texts[index]) for index in missing], kind="stable")]
+        for start in range(0, len(missing), BLOCK):
+            block = missing[start : start + BLOCK]
+            vectors = self._encoder.embed([texts[index] for index in block], self._max_tokens)
+            with lock:
                 self._append(keys[block], vectors.astype(np.float16))
-                if progress:
-                    progress(len(block))
+            if progress:
+                progress(len(block))
+        with lock:
             return self._read(keys)
 
     def _known(self) -> KeyArray:
-        """Return the keys on disk in row order, after cutting off a row that an interruption left half written."""
+        """Return the keys on disk in row order."""
+        return np.fromfile(self._keys, dtype=np.uint64) if self._mend() else np.zeros(0, dtype=np.uint64)
+
+    def _mend(self) -> int:
+        """Cut off a row that an interruption left half written; return how many there are."""
         rows = min(_size(self._keys) // 8, _size(self._vectors) // ROW_BYTES)
         for path, width in ((self._keys, 8), (self._vectors, ROW_BYTES)):
             if _size(path) != rows * width:
                 os.truncate(path, rows * width)
-        return np.fromfile(self._keys, dtype=np.uint64) if rows else np.zeros(0, dtype=np.uint64)
+        return rows
 
     def _append(self, keys: KeyArray, vectors: HalfArray) -> None:
+        self._mend()
         with self._vectors.open("ab") as file:
             file.write(vectors.tobytes())
         with self._keys.open("ab") as file:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.terminal import CommandError, command_settings
+from app.terminal import CommandError, check_output, command_settings, writing
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -31,11 +31,8 @@ def export(
     settings = command_settings()
     if file != STDOUT and not file.name.endswith((".jsonl", ".jsonl.gz")):
         raise CommandError(f"{file}: labelled documents have another ending", "name a file .jsonl or .jsonl.gz")
-    if not file.parent.is_dir():
-        raise CommandError(f"{file.parent}: there is no such folder", "make it, or name another file")
-    if file != STDOUT and file.exists() and not force:
-        raise CommandError(f"{file} exists already", "name another file, or add --force")
-    with open_database(settings) as engine, snapshot_session(engine) as session:
+    check_output(file, force=force)
+    with open_database(settings) as engine, snapshot_session(engine) as session, writing(file):
         count = write_jsonl(file, training_documents(session, settings.namespace))
     where = "standard output" if file == STDOUT else str(file)
     typer.echo(f"Wrote {count:,} documents to {where}", err=file == STDOUT)

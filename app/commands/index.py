@@ -8,11 +8,15 @@ import typer
 
 from app.terminal import command_settings
 
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", help="Knowledge base that the index is of.", show_default=False)
+]
+
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def build() -> None:
+def build(namespace: Namespace = None) -> None:
     """Build a new snapshot of the knowledge base and put it in place of the current one.
 
     Texts that were encoded before are not encoded again, so an interrupted build goes on where it was. The service
@@ -25,14 +29,16 @@ def build() -> None:
     from app.progress import step_bars
     from app.service import open_database
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     with open_database(settings) as engine, step_bars() as progress:
         folder = build_index(settings, engine, open_encoder(settings), progress)
     typer.echo(f"The index is in {folder}")
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, namespace: Namespace = None
+) -> None:
     """Show the current snapshot: versions, size, age.
 
     Example:
@@ -43,7 +49,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from app.assembly import snapshot_folders
     from kb.snapshot import read_manifest
 
-    folders = snapshot_folders(command_settings())
+    folders = snapshot_folders(command_settings(namespace=namespace))
     folder = folders.current()
     if folder is None:
         typer.echo("No index has been built yet: run `namesake index build`")
@@ -67,7 +73,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 @app.command()
-def verify() -> None:
+def verify(namespace: Namespace = None) -> None:
     """Check every file of the current snapshot against its manifest.
 
     Example:
@@ -75,5 +81,5 @@ def verify() -> None:
     """
     from app.assembly import snapshot_folders
 
-    snapshot = snapshot_folders(command_settings()).open_current()
+    snapshot = snapshot_folders(command_settings(namespace=namespace)).open_current()
     typer.echo(f"{snapshot.folder} is whole: {len(snapshot.manifest.files)} files, {len(snapshot):,} entities")

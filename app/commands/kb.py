@@ -11,7 +11,7 @@ import typer
 
 from app.commands.kb_counts import import_counts
 from app.commands.kb_import import import_
-from app.terminal import CommandError, command_settings
+from app.terminal import CommandError, check_output, command_settings, writing
 
 FORMAT_HELP = "Format to write; the name of the file tells it otherwise (.jsonl; .csv; .ttl or .nt for skos)."
 
@@ -58,9 +58,9 @@ def export(
     if chosen is not Format.JSONL and (types or predicates):
         raise CommandError(f"--types and --predicates belong to jsonl, not to {chosen}", "leave them out")
     for path in (file, types, predicates):
-        if path is not None and path != STDOUT and path.exists() and not force:
-            raise CommandError(f"{path} exists already", "name another file, or add --force")
-    with open_database(settings) as engine, step_bars() as progress:
+        if path is not None:
+            check_output(path, force=force)
+    with open_database(settings) as engine, step_bars() as progress, writing(file):
         if chosen is Format.JSONL:
             count = export_jsonl(
                 engine, settings.namespace, file, types=types, predicates=predicates, progress=progress

@@ -31,13 +31,14 @@ def link(
         list[str] | None, typer.Option("--type", help="Only entities of this type; may be repeated.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="Language of the text, such as en.", show_default=False)] = None,
+    namespace: Annotated[str | None, typer.Option(help="Knowledge base to link to.", show_default=False)] = None,
 ) -> None:
     """Link the names in a text to entities of the knowledge base.
 
     Example:
     namesake link "Jordan won six titles with the Chicago Bulls."
     """
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     source = _read(text, file, settings)
     options = {"candidates": candidates, "min_confidence": min_confidence, "types": types or [], "language": language}
     answer = _answer(settings, _request(source, options))

@@ -12,9 +12,10 @@ from app.answers import build_answer, check_types
 from app.documents import read_batch
 from app.examples import ANNOTATE, DISAMBIGUATE, LINK_ANSWERS
 from app.metrics import Metrics
+from app.namespaces import Linking
 from app.responses import problems
-from app.routing import ApiRoute
-from app.runtime import Runtime, get_runtime, get_service
+from app.routing import EMPTY, ApiRoute
+from app.runtime import Runtime, get_runtime
 from app.schemas.answers import ManyAnswer, OneAnswer
 from app.schemas.requests import AnnotateRequest, DisambiguateRequest, LinkRequest
 from app.service import Service
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/v1", tags=["linking"], route_class=ApiRoute, depende
 RESPONSES = {
     200: {"description": "The links", "content": {"application/json": {"examples": LINK_ANSWERS}}},
     **problems(400, 408, 413, 415, 422, 500, 503),
+    **EMPTY,
 }
 
 
@@ -34,23 +36,23 @@ RESPONSES = {
 async def annotate(
     body: Annotated[AnnotateRequest, Body(openapi_examples=ANNOTATE)],
     runtime: Annotated[Runtime, Depends(get_runtime)],
-    service: Annotated[Service, Depends(get_service)],
+    linking: Linking,
 ) -> Response:
     """Find the mentions in one text or a list of documents, and link each to an entity or to NIL.
 
     Where a document brings its own mentions, they are honoured exactly and answered in their order.
     """
-    return await _link(body, runtime, service)
+    return await _link(body, runtime, linking.service)
 
 
 @router.post("/disambiguate", summary="Link given mentions", response_model=OneAnswer | ManyAnswer, responses=RESPONSES)
 async def disambiguate(
     body: Annotated[DisambiguateRequest, Body(openapi_examples=DISAMBIGUATE)],
     runtime: Annotated[Runtime, Depends(get_runtime)],
-    service: Annotated[Service, Depends(get_service)],
+    linking: Linking,
 ) -> Response:
     """Link given mentions: every mention gets an answer, in the order in which they were sent."""
-    return await _link(body, runtime, service)
+    return await _link(body, runtime, linking.service)
 
 
 async def _link(body: LinkRequest, runtime: Runtime, service: Service) -> Response:
@@ -75,4 +77,3 @@ def _count(linked: list[LinkedDocument], service: Service, metrics: Metrics) -> 
     metrics.links.inc(links)
     metrics.nil.inc(mentions - links)
     metrics.wordpieces_since_start(service.linker.wordpieces)
-    metrics.kb_version.set(service.kb_version)

@@ -22,7 +22,7 @@ from app.routing import ApiRoute
 from app.schemas.edits import Remark
 from app.schemas.feedback import Feedback, FeedbackPage, NewFeedback, Status
 from app.schemas.problem import FieldProblem
-from kb import feedback
+from kb import feedback, queries
 from kb.conflicts import EntityMissing
 from kb.feedback import FeedbackRecord
 from kb.keys import Role
@@ -70,19 +70,19 @@ def create(
         missing = body.entity is None
         detail = "it is missing, and the verdict is entity" if missing else f"the verdict is {body.verdict}"
         refuse_request("entity", detail, "send the id of the right entity" if missing else "leave it out")
-    new = feedback.NewFeedback(
-        body.text,
-        start,
-        end,
-        body.verdict,
-        body.entity,
-        None if body.answered is None else body.answered.model_dump(),
-        body.model_version or service.model_version,
-        service.kb_version if body.kb_version is None else body.kb_version,
-        body.comment,
-    )
     settings = service.settings
     with edit_session(service) as session:
+        new = feedback.NewFeedback(
+            body.text,
+            start,
+            end,
+            body.verdict,
+            body.entity,
+            None if body.answered is None else body.answered.model_dump(),
+            body.model_version or service.model_version,
+            queries.kb_version(session, settings.namespace) if body.kb_version is None else body.kb_version,
+            body.comment,
+        )
         if settings.feedback_days:
             feedback.prune(session, settings.namespace, timedelta(days=settings.feedback_days))
         try:

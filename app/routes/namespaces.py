@@ -131,6 +131,9 @@ def delete_namespace(
         raise ProblemError("namespace-in-use", [FieldProblem(field=PARAMETER, detail=detail, remedy=remedy)])
     with edit_session(service) as session:
         namespaces.delete_namespace(session, name, force=force)
+    from app.assembly import snapshot_folders  # imports the encoder's libraries, which are loaded by now
+
+    snapshot_folders(service.settings.model_copy(update={"namespace": name})).clear()
     log.info("namespace deleted", name=name, by=caller.actor)
     return Response(status_code=204)
 

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.access.guard import READING
 from app.examples import KB_VERSION, MODEL_VERSION, PAYLOAD_VERSION
+from app.namespaces import Linking
 from app.readiness import ReadinessProbe
 from app.responses import Responses, problems
-from app.routing import ApiRoute
+from app.routing import EMPTY, ApiRoute
 from app.runtime import Runtime, get_runtime, get_service
 from app.schemas.answers import Alive, Readiness, Version
 from app.schemas.index import DeltaState, IndexState, Lag, SnapshotState
@@ -94,13 +95,12 @@ INDEX = {
     summary="State of the live index",
     response_model=IndexState,
     dependencies=[Depends(READING)],
-    responses={200: {"content": {"application/json": {"example": INDEX}}}, **problems(500, 503)},
+    responses={200: {"content": {"application/json": {"example": INDEX}}}, **problems(422, 500, 503), **EMPTY},
 )
-def index(
-    service: Annotated[Service, Depends(get_service)], runtime: Annotated[Runtime, Depends(get_runtime)]
-) -> IndexState:
+def index(linking: Linking) -> IndexState:
     """Say which snapshot this process answers from, how much changed since, and how far it is behind the database."""
-    linker, follower = service.linker, runtime.follower
+    service, follower = linking.service, linking.follower
+    linker = service.linker
     manifest = linker.snapshot.manifest
     with Session(service.engine) as session:
         changes, seconds = unapplied(session, service.settings.namespace, linker.kb_version)

@@ -22,7 +22,7 @@ class NamespaceAnswer(BaseModel):
 
     name: str
     label: str | None = Field(description="What people call it.")
-    served: bool = Field(description="Whether texts are linked to it here.")
+    served: bool = Field(description="Whether it is the one that requests mean which name none.")
     entities: int = Field(description="How many entities it has.")
     kb_version: int = Field(description="Its last change.")
     created_at: datetime

@@ -96,11 +96,15 @@ def _ended_early(code: int) -> ImportFailed:
     return ImportFailed(f"The process that reads the file {how}. {remedy}")
 
 
+_OTHERS = ("unknown_fields", "read", "line", "done_bytes", "damage", "classes", "redirects")
+
+
 def _packed(batch: Batch) -> tuple[Any, ...]:
     """Return a batch as plain tuples: they are pickled in half the time that objects take."""
     staged = [(number, tuple(item)) for number, item in batch.staged]
     rejected = [(number, why.field, why.error, why.remedy, raw) for number, why, raw in batch.rejected]
-    return staged, rejected, batch.unknown_fields, batch.read, batch.line, batch.done_bytes, batch.damage, batch.classes
+    others = (getattr(batch, name) for name in _OTHERS)
+    return staged, rejected, *others
 
 
 def _unpacked(staged: list[Any], rejected: list[Any], *others: Any) -> Batch:

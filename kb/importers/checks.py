@@ -19,6 +19,7 @@ from kb.records import AliasRecord, EntityRecord, PredicateRecord, RelationRecor
 ENTITY_FIELDS = frozenset(
     {"id", "label", "description", "text", "aliases", "types", "relations", "xrefs", "popularity", "source"}
 )
+FILE_FIELDS = ENTITY_FIELDS | {"redirects"}
 TYPE_FIELDS = frozenset({"id", "label", "parent"})
 PREDICATE_FIELDS = frozenset({"id", "label"})
 Item = TypeVar("Item")
@@ -80,6 +81,7 @@ def entity_record(data: dict[str, Any], source: str | None = None) -> EntityReco
         _xrefs(data),
         _number(data, "popularity"),
         _optional(data, "source", SOURCE_BYTES) or source,
+        _redirects(data, key),
     )
 
 
@@ -128,10 +130,10 @@ def _surface(data: dict[str, Any], key: str, what: str) -> str:
 
 
 def _types(data: dict[str, Any]) -> tuple[str, ...]:
-    return _each(data, "types", _type)
+    return _each(data, "types", _id)
 
 
-def _type(item: Any) -> str:
+def _id(item: Any) -> str:
     return _string(item, None, ID_CHARACTERS)
 
 
@@ -147,6 +149,13 @@ def _relations(data: dict[str, Any], subject: str) -> tuple[RelationRecord, ...]
 def _relation(item: Any) -> RelationRecord:
     predicate = _name(_kind(item, dict), "predicate", most_bytes=PREDICATE_BYTES)
     return RelationRecord(predicate, _name(item, "object", ID_CHARACTERS))
+
+
+def _redirects(data: dict[str, Any], key: str) -> tuple[str, ...]:
+    redirects = _each(data, "redirects", _id)
+    if key in redirects:
+        raise Rejected(f"redirects[{redirects.index(key)}]", "it is the entity's own id", "leave it out")
+    return redirects
 
 
 def _xrefs(data: dict[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kb.importers.checks import ENTITY_FIELDS, entity_record
+from kb.importers.checks import FILE_FIELDS, entity_record
 from kb.importers.formats import Reading
 from kb.importers.lines import LineReader
 from kb.importers.reading import NO_CLASSES, Classes, Line, decoded_lines
@@ -31,7 +31,7 @@ class JsonLinesReader:
 
     def __iter__(self) -> Iterator[Line[EntityRecord]]:
         """Yield what each line holds."""
-        return decoded_lines(self._lines, ENTITY_FIELDS, lambda data: entity_record(data, self._source))
+        return decoded_lines(self._lines, FILE_FIELDS, lambda data: entity_record(data, self._source))
 
     def classes(self) -> Classes:
         """Return nothing: types and predicates are in files of their own."""

@@ -25,6 +25,7 @@ from kb.importers.context import ImportContext, ImportOptions
 from kb.importers.lines import STDIN, fingerprint, shown_name, total_bytes
 from kb.importers.preview import Preview
 from kb.importers.reading import Batch, rare_garbage_collection
+from kb.importers.redirects import restore_redirects
 from kb.importers.report import EXAMPLES, Counts, ImportReport, Progress, ProgressCallback, RejectsFile
 
 MANY = 1000
@@ -105,6 +106,9 @@ def _write(context: ImportContext, batch: Batch, job: jobs.ImportJob) -> None:
         overwritten = edit_clashes(session, namespace, found)
         put_classes(context, session, batch.classes)
         outcome = curation.write_entities(session, namespace, found, before, context.edit)
+        restore_redirects(
+            session, namespace, {f: key for line, f, key in batch.redirects if line > job.line}, context.edit
+        )
         clashes = [*overwritten, *xref_clashes(session, namespace, found.written)]
         context.changes.add(staged, found, before, clashes)
         _count(report, outcome)

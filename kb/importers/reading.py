@@ -74,6 +74,7 @@ class Batch:
         done_bytes: how much of the file was read up to its end, in bytes on disk.
         damage: what is wrong with the file, known with its last batch.
         classes: types and predicates to write with it.
+        redirects: former ids of its entities: number of the line, former id, entity.
     """
 
     staged: list[tuple[int, Staged]] = field(default_factory=list)
@@ -84,6 +85,7 @@ class Batch:
     done_bytes: int = 0
     damage: str | None = None
     classes: Classes = NO_CLASSES
+    redirects: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 def read_lines(
@@ -149,6 +151,7 @@ def read_batches(lines: EntityReader, size: int) -> Iterator[Batch]:
             batch.rejected.append((line.number, line.record, line.raw))
         else:
             batch.staged.append((line.number, stage(line.record)))
+            batch.redirects.extend((line.number, former, line.record.id) for former in line.record.redirects)
         if line.unknown:
             batch.unknown_fields.update(line.unknown)
         if len(batch.staged) >= size or volume >= BATCH_BYTES:

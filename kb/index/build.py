@@ -29,10 +29,13 @@ Progress = Callable[[str, int, int], None]
 
 
 class EmptyKbError(RuntimeError):
-    """The KB holds no entities: import some with `namesake kb import FILE`, then build the index again."""
+    """There is nothing to build an index of."""
 
-    def __init__(self) -> None:
-        super().__init__(self.__doc__)
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            f"The knowledge base {namespace} has no entities: import some with `namesake kb import FILE --namespace "
+            f"{namespace}`, then build the index again."
+        )
 
 
 class PayloadEncoder(Protocol):
@@ -92,7 +95,7 @@ def build_snapshot(source: KbSource, encoder: PayloadEncoder, folders: SnapshotF
     """
     rows = _read(source, progress)
     if not rows.ids:
-        raise EmptyKbError
+        raise EmptyKbError(source.namespace)
     # Millions of long-lived small objects make the cycle collector's passes slow, and none of them is in a cycle.
     gc.freeze()
     try:

@@ -6,10 +6,10 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from kb.snapshot import Snapshot, SnapshotError, open_snapshot
 
@@ -85,6 +85,16 @@ class SnapshotFolders:
                 pointer.unlink(missing_ok=True)
                 raise
             self._publish(unfinished, final, pointer)
+
+    def clear(self) -> None:
+        """Delete all snapshots, unless one is being built; a process that has one open keeps it until it lets go."""
+        if not self.root.is_dir():
+            return
+        with suppress(Timeout), FileLock(self.root / "build.lock", blocking=False):
+            (self.root / CURRENT).unlink(missing_ok=True)
+            for folder in self.root.iterdir():
+                if folder.is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _publish(self, unfinished: Path, final: Path, pointer: Path) -> None:
         """Put a snapshot and the file that names it in place; this needs no more space on the disk."""

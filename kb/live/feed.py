@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -26,6 +27,23 @@ class ChangeFeed:
             psycopg.OperationalError: the connection is lost.
         """
         return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+
+
+class Bell:
+    """Wakes threads that wait for a change which another thread hears of, so that one connection serves them all."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+
+    def ring(self) -> None:
+        """Wake all that wait now."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is rung, at most so long."""
+        with self._condition:
+            self._condition.wait(seconds)
 
 
 @contextmanager

@@ -38,6 +38,10 @@ class DeltaFull(RuntimeError):  # noqa: N818
     """More has changed than is held beside a snapshot: a new snapshot has to be built."""
 
 
+class KbReplaced(RuntimeError):  # noqa: N818
+    """The index is of a knowledge base that was deleted or put back to an earlier state: run `namesake index build`."""
+
+
 class LiveIndex:
     """A snapshot and what changed since. One thread at a time may refresh it; what it gave before stays as it is.
 
@@ -81,10 +85,13 @@ class LiveIndex:
 
         Raises:
             DeltaFull: it is too much; `search` stays as it was.
+            KbReplaced: the last change that `search` knows of is none of this knowledge base.
         """
         changed: set[str] = set()
         types_changed = False
         version = self._version
+        if not queries.has_change(session, self._namespace, version):
+            raise KbReplaced(KbReplaced.__doc__)
         while page := queries.changes_since(session, self._namespace, version, PAGE):
             version = page[-1].version
             changed.update(change.entity_id for change in page if change.entity_id is not None)

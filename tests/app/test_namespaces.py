@@ -67,8 +67,8 @@ def test_a_knowledge_base_that_is_not_there(admin: TestClient, path: str) -> Non
         problem(admin.get(path, params={"namespace": name}), 422, "invalid-request")
 
 
-def test_linking_answers_for_the_served_one_alone(admin: TestClient, other: str) -> None:
-    refused = admin.post("/v1/annotate", params={"namespace": other}, json={"text": "Paris"})
+def test_what_is_told_of_the_served_one_alone(admin: TestClient, other: str) -> None:
+    refused = admin.get("/v1/version", params={"namespace": other})
     assert problem(refused, 422, "invalid-request").errors[0].field == "namespace"
 
 

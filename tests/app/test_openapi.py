@@ -1,18 +1,18 @@
 """The OpenAPI document: complete, with examples that hold, and true for whatever schemathesis comes up with."""
 
+import asyncio
 import uuid
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from api_client import wait_for
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from key_holders import bearer, issue
-from schemathesis.python import asgi
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method
 from starlette.testclient import TestClient
 
@@ -36,10 +36,18 @@ schema = schemathesis.openapi.from_dict(create_app(LIMITS).openapi())
 
 
 def started(service: Service) -> FastAPI:
-    """The API over a service, ready to answer; schemathesis starts it once and lets it run."""
+    """The API over a service; schemathesis starts and stops it for each test, and asks as soon as it has started."""
     app = create_app(service.settings, lambda _: nullcontext(service))
-    with asgi.get_client(app) as client:
-        wait_for(lambda: "namesake_ready 1.0" in client.get("/metrics").text)
+    opening = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[Any]:
+        async with opening(app) as state:
+            while app.state.runtime.service is None:
+                await asyncio.sleep(0.01)
+            yield state
+
+    app.router.lifespan_context = opened
     return app
 
 

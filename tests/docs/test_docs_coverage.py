@@ -221,7 +221,7 @@ def test_every_metric_is_described() -> None:
 
 def test_every_field_of_the_files_is_described() -> None:
     entity, alias, relation = tables(section(FORMATS, "Entities"))
-    assert names(entity) == checks.ENTITY_FIELDS
+    assert names(entity) == checks.FILE_FIELDS
     assert names(alias) == {field.name for field in fields(AliasRecord)}
     assert names(relation) == {field.name for field in fields(RelationRecord)}
     assert names(tables(section(FORMATS, "Types"))[0]) == checks.TYPE_FIELDS

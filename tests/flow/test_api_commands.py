@@ -38,6 +38,26 @@ def test_link_reads_a_file_and_prints_json(starter_home: Path, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("starter_service")
+def test_link_and_index_take_a_knowledge_base(starter_home: Path, tmp_path: Path) -> None:
+    ship = {"id": "Vasa", "label": "Vasa", "description": "Swedish warship that sank on her maiden voyage"}
+    (tmp_path / "ships.jsonl").write_text(json.dumps(ship))
+    where = ("--namespace", "ships")
+    assert run(starter_home, "kb", "import", str(tmp_path / "ships.jsonl"), *where).returncode == 0
+    linked = run(starter_home, "link", "The warship Vasa sank.", "--json", *where)
+    assert linked.returncode == 0, linked.stderr
+    assert [mention["entity"]["id"] for mention in json.loads(linked.stdout)["mentions"]] == ["Vasa"]
+    built = run(starter_home, "index", "build", *where)
+    assert f"{starter_home}/snapshots/ships/" in built.stdout
+    status = json.loads(run(starter_home, "index", "status", "--json", *where).stdout)
+    assert (status["namespace"], status["entities"]) == ("ships", 1)
+    assert "1 entities" in run(starter_home, "index", "verify", *where).stdout
+    empty = run(starter_home, "link", "The warship Vasa sank.", "--namespace", "nowhere")
+    assert empty.returncode == 2
+    assert "The knowledge base nowhere has no entities" in empty.stderr
+    assert run(starter_home, "link", "Vasa", "--namespace", "a/b").returncode == 2
+
+
+@pytest.mark.usefixtures("starter_service")
 def test_doctor_finds_nothing_wrong(starter_home: Path) -> None:
     done = run(starter_home, "doctor", "--json")
     report = json.loads(done.stdout)

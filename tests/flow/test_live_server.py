@@ -37,40 +37,45 @@ class Live:
     def __init__(self, client: httpx2.Client, key: str, process: int) -> None:
         self.client = client
         self.process = process
-        self._key = {"Authorization": f"Bearer {key}"}
+        self.key = {"Authorization": f"Bearer {key}"}
 
     def edit(self, method: str, path: str, status: int, **fields: Any) -> httpx2.Response:
-        headers = self._key | ({} if method == "POST" else {"If-Match": "*"})
+        headers = self.key | ({} if method == "POST" else {"If-Match": "*"})
         answer = self.client.request(method, f"/v1/entities{path}", headers=headers, json=fields or None)
         assert answer.status_code == status, answer.text
         return answer
 
-    def linked(self, text: str, name: str) -> str | None:
-        """Return the entity that a name in a text means to whichever worker answers."""
+    def ask(self, text: str, name: str, namespace: str = "live") -> httpx2.Response:
+        """Ask whichever worker answers what a name in a text means."""
         start = text.index(name)
         body = {"text": text, "mentions": [{"start": start, "end": start + len(name)}]}
         # A new connection each time, so that every worker gets some.
-        answer = self.client.post("/v1/disambiguate", json=body, headers={"Connection": "close"})
+        where, headers = {"namespace": namespace}, {"Connection": "close"}
+        return self.client.post("/v1/disambiguate", params=where, json=body, headers=headers)
+
+    def linked(self, text: str, name: str, namespace: str = "live") -> str | None:
+        """Return the entity that a name in a text means to whichever worker answers."""
+        answer = self.ask(text, name, namespace)
         assert answer.status_code == 200, answer.text
         (mention,) = answer.json()["mentions"]
         return None if mention["entity"] is None else str(mention["entity"]["id"])
 
-    def states(self) -> dict[int, dict[str, Any]]:
+    def states(self, namespace: str = "live") -> dict[int, dict[str, Any]]:
         """Return the state of the index in each worker."""
         found: dict[int, dict[str, Any]] = {}
         deadline = time.monotonic() + PATIENCE
         while len(found) < WORKERS:
             assert time.monotonic() < deadline
-            answer = self.client.get("/v1/index", headers={"Connection": "close"})
+            answer = self.client.get("/v1/index", params={"namespace": namespace}, headers={"Connection": "close"})
             if answer.status_code == 200:  # 503 while a worker starts
                 found[answer.json()["process"]] = answer.json()
         return found
 
-    def everywhere(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+    def everywhere(self, condition: Callable[[dict[str, Any]], bool], namespace: str = "live") -> None:
         """Wait until the index of each worker is as it should be."""
         deadline = time.monotonic() + PATIENCE
-        while not all(condition(state) for state in self.states().values()):
-            assert time.monotonic() < deadline, self.states()
+        while not all(condition(state) for state in self.states(namespace).values()):
+            assert time.monotonic() < deadline, self.states(namespace)
             time.sleep(0.1)
 
 
@@ -80,7 +85,7 @@ def live(starter_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     (folder / "lakes.jsonl").write_text("".join(json.dumps(lake) + "\n" for lake in LAKES))
     done = run(starter_home, "kb", "import", str(folder / "lakes.jsonl"), **NAMESPACE)
     assert done.returncode == 0, done.stderr
-    key = run(starter_home, "keys", "create", "--role", "curator", **NAMESPACE).stdout.splitlines()[-1]
+    key = run(starter_home, "keys", "create", "--role", "admin", "--all-namespaces").stdout.splitlines()[-1]
     settings = NAMESPACE | {"NAMESAKE_COMPACT_AFTER": str(COMPACT_AFTER)}
     log = folder / "log"
     with server(starter_home, log, "--workers", str(WORKERS), **settings) as (process, client):
@@ -168,3 +173,24 @@ def test_a_worker_that_is_killed_comes_back_with_every_edit(live: Live) -> None:
         except httpx2.TransportError:
             time.sleep(0.2)
     agree(live, "They rested at Juniper Tarn.", "Juniper Tarn", "Juniper")
+
+
+def test_each_worker_links_in_a_second_knowledge_base_until_it_is_deleted(
+    live: Live, starter_home: Path, tmp_path: Path
+) -> None:
+    text = "They fished for pike in Birch Water, a pond behind the mill."
+    for round_ in range(2):
+        (tmp_path / "ponds.jsonl").write_text(
+            json.dumps({"id": f"Pond_{round_}", "label": "Birch Water", "description": "A pond behind the mill"})
+        )
+        done = run(starter_home, "kb", "import", str(tmp_path / "ponds.jsonl"), "--namespace", "ponds")
+        assert done.returncode == 0, done.stderr
+        assert [live.linked(text, "Birch Water", "ponds") for _ in range(10)] == [f"Pond_{round_}"] * 10
+        assert live.linked("They rested at Lake Alder.", "Lake Alder") == "Lake_Alder"
+        live.edit("PATCH", f"/Pond_{round_}?namespace=ponds", 200, label="Mill Pond", aliases=[{"text": "Mill Pond"}])
+        newest = live.client.get("/v1/changes?namespace=ponds&since=0&limit=1").json()["kb_version"]
+        live.everywhere(lambda state: bool(state["kb_version"] >= newest), "ponds")  # noqa: B023
+        assert live.linked("They fished in Mill Pond.", "Mill Pond", "ponds") == f"Pond_{round_}"
+        gone = live.client.delete("/v1/namespaces/ponds?force=true", headers=live.key)
+        assert gone.status_code == 204, gone.text
+        assert {live.ask(text, "Birch Water", "ponds").status_code for _ in range(10)} == {404}

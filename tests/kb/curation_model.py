@@ -33,6 +33,29 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "popularity": st.integers(0, 2),
 }
 contents = st.fixed_dictionaries({"label": names}, optional=fields)
+filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "ids": st.lists(ids, max_size=6),
+        "type_id": st.sampled_from(["t", "u"]),
+        "missing_description": st.booleans(),
+    },
+)
+bulk_patches = st.fixed_dictionaries(
+    {
+        "put": st.fixed_dictionaries({}, optional={name: fields[name] for name in ("description", "popularity")}),
+        "add": st.fixed_dictionaries({}, optional={name: fields[name] for name in LISTS}),
+        "remove": st.fixed_dictionaries(
+            {},
+            optional={
+                "aliases": st.lists(names, max_size=2),
+                "types": fields["types"],
+                "relations": fields["relations"],
+                "xrefs": st.lists(st.sampled_from(["viaf", "wikidata"]), max_size=1),
+            },
+        ),
+    }
+)
 
 
 def normal(content: Content) -> Content:
@@ -105,6 +128,31 @@ class CurationModel:
                 "popularity": kept["popularity"] + gone["popularity"],
             }
         )
+
+    def matching(self, which: Content) -> list[str]:
+        """Return the ids of the entities that a filter lets through."""
+        found = []
+        for key, state in self.now.items():
+            if state is None or not live(state) or key not in which.get("ids", [key]):
+                continue
+            of_type = "type_id" not in which or which["type_id"] in state["types"]
+            if of_type and not (which.get("missing_description") and state["description"]):
+                found.append(key)
+        return found
+
+    def bulk_patched(self, state: Content, patch: Content) -> Content | None:
+        """Return an entity with a patch applied; None where a relation would lead from it to itself."""
+        kept = {name: [i for i in state[name] if i not in patch["remove"].get(name, ())] for name in LISTS[1:]}
+        more = {name: patch["add"].get(name, []) for name in LISTS[1:]}
+        more["relations"] = [e for e in more["relations"] if e["object"] != state["id"]]
+        counts = {
+            a["text"]: a["count"] for a in state["aliases"] if a["text"] not in patch["remove"].get("aliases", ())
+        }
+        counts |= {a["text"]: a["count"] for a in patch["add"].get("aliases", ())}
+        after = {**state, **patch["put"], "aliases": [{"text": name, "count": count} for name, count in counts.items()]}
+        after |= {name: kept[name] + [i for i in more[name] if i not in kept[name]] for name in LISTS[1:]}
+        after["xrefs"] = {s: v for s, v in state["xrefs"].items() if s not in patch["remove"].get("xrefs", ())}
+        return self.resolved(normal(after), state)
 
     def led(self, old: str, new: str, but: set[str]) -> dict[str, State]:
         """Return entities with relations to one, changed so that these lead to another one."""

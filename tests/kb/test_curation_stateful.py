@@ -24,9 +24,11 @@ from curation_model import (
     CurationModel,
     Expected,
     State,
+    bulk_patches,
     claims,
     contents,
     fields,
+    filters,
     live,
     names,
     normal,
@@ -44,8 +46,10 @@ from kb_files import Kb
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from kb import editing, joining, splitting, undoing
+from kb import bulk, editing, joining, splitting, undoing
+from kb.bulk import Patch
 from kb.conflicts import (
+    BulkChanged,
     EntityMissing,
     IdTaken,
     MergeConflict,
@@ -59,6 +63,7 @@ from kb.conflicts import (
 from kb.curation import Edit
 from kb.exporters.lines import entity_json
 from kb.importers.checks import Rejected
+from kb.listing import Filter
 from kb.records import RelationRecord
 from kb.splitting import Share
 
@@ -74,6 +79,7 @@ class Curation(CurationModel, RuleBasedStateMachine):
         self.kb = Kb(engine, f"model-{uuid.uuid4().hex[:12]}", folder)
         self.versions: Counter[str] = Counter()
         self.revisions: list[tuple[int, str, State, State, int]] = []  # id, key, before, after, number of the operation
+        self.bulk: set[int] = set()  # operations of which a part can be undone
 
     def do(
         self,
@@ -82,6 +88,7 @@ class Curation(CurationModel, RuleBasedStateMachine):
         *arguments: Any,
         why: Expected | None = None,
         shared: Collection[Claim] = (),
+        kind: str | None = None,
         **how: Any,
     ) -> None:
         """Do an operation, and expect that it is refused (`why`), or that these states come of it."""
@@ -89,7 +96,7 @@ class Curation(CurationModel, RuleBasedStateMachine):
             why = XrefTaken
         with Session(self.kb.engine) as session:
             with pytest.raises(why) if why else nullcontext():
-                what(session, self.kb.namespace, *arguments, Edit(what.__name__, "me"), **how)
+                what(session, self.kb.namespace, *arguments, Edit(kind or what.__name__, "me"), **how)
             if why:
                 return
             session.commit()
@@ -236,12 +243,36 @@ class Curation(CurationModel, RuleBasedStateMachine):
         after |= self.pointed(incoming, key, new)
         self.do(after, splitting.split_entity, key, content, share, None)
 
+    @rule(which=filters, change=bulk_patches, seen=st.integers(0, 9))
+    def bulk_patch(self, which: Content, change: Content, seen: int) -> None:
+        filter_, patch = Filter(**which), Patch(**change)
+        after = {key: self.bulk_patched(self.now[key] or {}, change) for key in self.matching(which)}
+        selects = "ids" in which or "type_id" in which or which.get("missing_description")
+        changes = change["put"] or any(change["add"].values()) or any(change["remove"].values())
+        if not selects or not changes or None in after.values():
+            self.do({}, bulk.apply_bulk, filter_, patch, "", why=Rejected)
+            return
+        with Session(self.kb.engine) as session:
+            preview = bulk.preview_bulk(session, self.kb.namespace, filter_, patch, len(after))
+        different = {key: state for key, state in after.items() if state != self.now[key]}
+        assert (preview.matched, preview.changed) == (len(after), len(different))
+        assert {item.before["id"]: (item.before, item.after) for item in preview.examples} == {
+            key: (self.now[key], state) for key, state in different.items()
+        }
+        if seen == 0:  # another preview than this one
+            self.do({}, bulk.apply_bulk, filter_, patch, "0" * 32, why=BulkChanged)
+            return
+        self.do(after, bulk.apply_bulk, filter_, patch, preview.token, kind="bulk-patch")
+        if different:
+            self.bulk.add(self.revisions[-1][4])
+
     @precondition(lambda self: self.revisions)
-    @rule(data=st.data(), force=st.booleans())
-    def undo(self, data: st.DataObject, force: bool) -> None:
+    @rule(data=st.data(), force=st.booleans(), whole=st.booleans())
+    def undo(self, data: st.DataObject, force: bool, whole: bool) -> None:
         position = data.draw(st.integers(0, len(self.revisions) - 1))
         number, *_, group = self.revisions[position]
-        together = [item[1:4] for item in self.revisions if item[4] == group]
+        part = group in self.bulk and not whole
+        together = [item[1:4] for item in self.revisions if item[4] == group and (not part or item[0] == number)]
         goals = {key: self.now[key] for key, *_ in together}
         clash = False
         for key, before, after in together:
@@ -255,7 +286,7 @@ class Curation(CurationModel, RuleBasedStateMachine):
         if why is None and not self.taken(changed, shared):
             states = {**self.now, **changed}
             why = RedirectCycle if any(self.end(key, states) is None for key in changed) else None
-        self.do(changed, undoing.undo_revision, number, None, why=why, force=force, shared=shared)
+        self.do(changed, undoing.undo_revision, number, None, why=why, force=force, group=whole, shared=shared)
 
     def grouped(self, number: int) -> bool:
         return self.kb.sql("SELECT group_id FROM revision WHERE id = :id", id=number) != [(None,)]

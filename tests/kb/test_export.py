@@ -15,12 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kb_files import Kb, entity, read_lines
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from kb.curation import Edit
+from kb.editing import delete_entity
 from kb.exporters.jsonl import export_jsonl
 from kb.exporters.lines import entity_json
 from kb.importers.report import Counts
+from kb.joining import merge_entities, rename_entity
 from kb.limits import LARGEST_COUNT
+from kb.redirects import former_ids_by_entity
 from kb.starter import files
+from kb.undoing import undo_revision
 
 TYPES = [{"id": "city", "label": "City", "parent": "place"}, {"id": "place", "label": "Place", "parent": None}]
 PREDICATES = [{"id": "P1", "label": "near"}, {"id": "p2", "label": "part of"}]
@@ -145,6 +151,52 @@ def test_deleted_entities_are_not_exported(kb: Kb) -> None:
     assert [item["id"] for item in read_lines(export(kb))] == ["b"]
 
 
+def test_former_ids_lead_to_their_entities_again(kb: Kb) -> None:
+    """Also those of a chain, of an entity that is there under its new id alone, and none of what was deleted."""
+    kb.load([entity(key) for key in "abcdefg"])
+    with Session(kb.engine) as session, session.begin():
+        for kept, gone in (("b", "a"), ("c", "b"), ("f", "g")):
+            merge_entities(session, kb.namespace, kept, gone, None, Edit("merge"))
+        rename_entity(session, kb.namespace, "d", "D", None, Edit("rename"))
+        delete_entity(session, kb.namespace, "f", None, Edit("delete"))
+    path = export(kb)
+    assert {item["id"]: item.get("redirects") for item in read_lines(path)} == {"D": ["d"], "c": ["a", "b"], "e": None}
+    copy = another(kb)
+    copy.load([entity("b", "in the way"), entity("D", "older")])
+    with Session(kb.engine) as session, session.begin():
+        delete_entity(session, copy.namespace, "b", None, Edit("delete"))
+    for _ in range(2):
+        copy.load(path)
+        with Session(kb.engine) as session:
+            assert former_ids_by_entity(session, copy.namespace) == {"D": ["d"], "c": ["a", "b"]}
+        assert export(copy, "again.jsonl").read_bytes() == path.read_bytes()
+        kinds = "SELECT entity_id, kind FROM revision WHERE namespace = :namespace AND entity_id IN ('a', 'b', 'd')"
+        edits = [("a", "import"), ("b", "delete"), ("b", "import"), ("b", "import"), ("d", "import")]
+        assert sorted(copy.sql(kinds)) == edits
+    assert kb.load(path).entities == Counts(read=3, unchanged=3)
+    with Session(kb.engine) as session, session.begin():
+        (revision,) = copy.sql("SELECT id FROM revision WHERE namespace = :namespace AND entity_id = 'd'")
+        undo_revision(session, copy.namespace, revision[0], None, Edit("undo"))
+        assert former_ids_by_entity(session, copy.namespace) == {"c": ["a", "b"]}
+
+
+def test_former_ids_that_cannot_be(kb: Kb) -> None:
+    report = kb.load(
+        [
+            entity("a", redirects=["x"]),
+            entity("b", redirects=["y", "b"]),
+            entity("c", redirects="x"),
+            entity("d", redirects=[""]),
+            entity("e", redirects=["a", "later"]),
+            entity("later"),
+        ]
+    )
+    assert [field for _, _, field, _ in report.rejects] == ["redirects[1]", "redirects", "redirects[0]"]
+    assert report.entities == Counts(read=6, added=3, rejected=3)
+    with Session(kb.engine) as session:
+        assert former_ids_by_entity(session, kb.namespace) == {"a": ["x"]}
+
+
 def test_a_compressed_export(kb: Kb) -> None:
     kb.load([entity(f"e{number}") for number in range(50)])
     plain, packed = export(kb).read_bytes(), export(kb, "out.jsonl.gz").read_bytes()
@@ -202,8 +254,25 @@ def test_the_command(kb: Kb) -> None:
     assert piped.returncode == 0, piped.stderr
     assert piped.stdout.splitlines() == lines
     assert not (kb.folder / "-").exists()
-    nowhere = kb.command("kb", "export", kb.folder / "no" / "out.jsonl")
-    assert nowhere.returncode != 0
+
+
+def test_a_file_that_cannot_be_written(kb: Kb) -> None:
+    kb.load([entity("a")])
+    (kb.folder / "folder").mkdir()
+    nowhere = f"{kb.folder / 'no'}: there is no such folder"
+    for arguments, said in (
+        (["no/out.jsonl"], nowhere),
+        (["out.jsonl", "--types", "no/types.jsonl"], nowhere),
+        (["folder"], f"{kb.folder / 'folder'} is a folder"),
+        # Where even root may not write; found when the file is opened.
+        (["/proc/out.jsonl"], "/proc/out.jsonl cannot be written: No such file or directory"),
+    ):
+        paths = [name if name.startswith("--") else kb.folder / name for name in arguments]
+        refused = kb.command("kb", "export", *paths, "--force")
+        assert refused.returncode == 2, refused.stderr
+        assert refused.stderr.startswith(f"error: {said}".encode())
+        assert b"remedy: " in refused.stderr
+        assert b"Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.ttl", "out.nt", "out.ttl.gz"])

@@ -20,7 +20,8 @@ from kb.candidates import SnapshotSearch
 from kb.curation import Edit
 from kb.database import snapshot_session
 from kb.index import SnapshotFolders
-from kb.live.index import DeltaFull, LiveIndex
+from kb.live.index import DeltaFull, KbReplaced, LiveIndex
+from kb.namespaces import delete_namespace
 from kb.queries import AliasOccurrenceRecord
 from kb.records import AliasRecord, EntityRecord, RelationRecord, TypeRecord
 from model.encoder import Encoder
@@ -218,6 +219,18 @@ def test_more_changes_than_it_may_hold(world: World) -> None:
     with snapshot_session(world.kb.engine) as session, pytest.raises(DeltaFull, match="new snapshot"):
         index.refresh(session)
     assert index.search is before
+
+
+def test_a_knowledge_base_that_was_made_anew_is_another_one(world: World) -> None:
+    before = world.index.search
+    with Session(world.kb.engine) as session, session.begin():
+        delete_namespace(session, world.kb.namespace, force=True)
+    with pytest.raises(KbReplaced, match="deleted"):
+        world.refresh()
+    world.kb.put(EntityRecord("A", "Anton"))
+    with pytest.raises(KbReplaced, match="deleted"):
+        world.refresh()
+    assert world.index.search is before
 
 
 def test_changes_of_other_namespaces_are_not_taken_in(world: World) -> None:

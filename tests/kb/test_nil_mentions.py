@@ -5,6 +5,8 @@ import pytest
 from kb_files import Kb
 from sqlalchemy.orm import Session
 
+from kb.conflicts import NamespaceMissing
+from kb.curation import ensure_namespace
 from kb.proposals import CONTEXT, NilMention, add_mentions, cut, list_proposals
 
 EAST, NORTH = np.eye(384, dtype=np.float32)[:2]
@@ -14,6 +16,7 @@ BETWEEN = (EAST + NORTH) / np.sqrt(np.float32(2))
 def add(kb: Kb, name: str, vector: np.ndarray, version: str = "v1", least: float = 0.5, context: str = "") -> int:
     mention = NilMention(f"{name} {context}", 0, len(name))
     with Session(kb.engine) as session, session.begin():
+        ensure_namespace(session, kb.namespace)
         return add_mentions(session, kb.namespace, [mention], vector[None], version, least)
 
 
@@ -54,6 +57,11 @@ def test_vectors_of_another_encoder_are_not_compared(kb: Kb) -> None:
 def test_a_mention_is_stored_once(kb: Kb) -> None:
     assert [add(kb, "Quill", EAST), add(kb, "Quill", NORTH)] == [1, 0]
     assert gathered(kb) == [[("Quill", 1)]]
+
+
+def test_none_is_stored_where_there_is_no_knowledge_base(kb: Kb) -> None:
+    with Session(kb.engine) as session, pytest.raises(NamespaceMissing):
+        add_mentions(session, kb.namespace, [NilMention("Quill", 0, 5)], EAST[None], "v1", 0.5)
 
 
 def test_the_context_is_cut_and_its_name_left_out_of_what_is_compared() -> None:
