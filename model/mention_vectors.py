@@ -13,6 +13,7 @@ from model.protocols import FloatArray, IntArray
 from model.windows import WINDOW, EncodedText
 
 LOCAL = 16  # wordpieces on either side of a mention
+VIEWS = 5  # of a mention: its words, its surroundings, its window, its first and its last wordpiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class MentionVectors:
         own, local, window: unit vectors (mentions x 384) of its wordpieces, of its surroundings, of its window.
         window_of: its window.
         first, last: its first wordpiece, and the one after its last.
+        query: the unit vector (mentions x 384) by which it looks for entities near to it in meaning.
     """
 
     own: FloatArray
@@ -31,14 +33,15 @@ class MentionVectors:
     window_of: IntArray
     first: IntArray
     last: IntArray
+    query: FloatArray
 
     def of_mentions(self, first: int, last: int) -> MentionVectors:
         """Return the vectors of a run of mentions."""
         return MentionVectors(*(getattr(self, name)[first:last] for name in self.__slots__))
 
-    def queries(self) -> FloatArray:
-        """Return the unit vectors by which a mention looks for entities near to it in meaning."""
-        return unit(self.own + 0.5 * self.local + 0.5 * self.window)
+    def plain_query(self) -> FloatArray:
+        """Return the query that nobody trained: the sum of what the text says of the mention, as a unit vector."""
+        return _plain_query(self.own, self.local, self.window)
 
 
 def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[int]) -> MentionVectors:
@@ -53,14 +56,28 @@ def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[
     window_of = encoded.window_of[first]
     before = np.maximum(first - LOCAL, encoded.seen_from[window_of])
     after = np.minimum(last + LOCAL, encoded.seen_to[encoded.window_of[last - 1]])
+    own = unit(_sums(encoded.hidden, first, last))
+    local = unit(_sums(encoded.hidden, before, after))
+    window = unit(encoded.window_vectors)[window_of]
     return MentionVectors(
-        own=unit(_sums(encoded.hidden, first, last)),
-        local=unit(_sums(encoded.hidden, before, after)),
-        window=unit(encoded.window_vectors)[window_of],
+        own=own,
+        local=local,
+        window=window,
         window_of=window_of,
         first=first.astype(np.int32),
         last=last.astype(np.int32),
+        query=_plain_query(own, local, window),
     )
+
+
+def _plain_query(own: FloatArray, local: FloatArray, window: FloatArray) -> FloatArray:
+    return unit(own + 0.5 * local + 0.5 * window)
+
+
+def mention_views(encoded: EncodedText, vectors: MentionVectors) -> FloatArray:
+    """Return all that is known of mentions by their places in the text (mentions x VIEWS x 384)."""
+    ends = encoded.hidden[vectors.first], encoded.hidden[vectors.last - 1]
+    return np.stack([vectors.own, vectors.local, vectors.window, *ends], axis=1)
 
 
 def _sums(hidden: FloatArray, first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> FloatArray:

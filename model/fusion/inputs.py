@@ -11,11 +11,10 @@ import numpy.typing as npt
 from model.candidates import CandidateTable
 from model.encoder_weights import HIDDEN_SIZE
 from model.features import FeatureTable
-from model.mention_vectors import MentionVectors
+from model.mention_vectors import MentionVectors, mention_views
 from model.protocols import EntityStore, FloatArray, IntArray
 from model.windows import EncodedText
 
-VIEWS = 5  # of a mention: its words, its surroundings, its window, its first and its last wordpiece
 CHANNELS = 3  # of an entity: title, description, types
 EDGES = 2  # between candidates: a relation in the KB, neighbours in common
 DISTANCES = 9  # buckets: 0 inside the mention, then 1, 2, 3-4, 5-8 ... wordpieces away
@@ -78,12 +77,6 @@ def window_inputs(
             present=present,
             edges=candidate_edges(ordinals, owner, store),
         )
-
-
-def mention_views(encoded: EncodedText, vectors: MentionVectors) -> FloatArray:
-    """Return the vectors by which the network knows a mention (mentions x VIEWS x 384)."""
-    ends = encoded.hidden[vectors.first], encoded.hidden[vectors.last - 1]
-    return np.stack([vectors.own, vectors.local, vectors.window, *ends], axis=1)
 
 
 def entity_channels(ordinals: IntArray, store: EntityStore) -> tuple[FloatArray, BoolArray]:

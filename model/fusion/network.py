@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.encoder_weights import HIDDEN_SIZE
-from model.fusion.inputs import CHANNELS, DISTANCES, EDGES, VIEWS
+from model.fusion.inputs import CHANNELS, DISTANCES, EDGES
+from model.mention_vectors import VIEWS
 
 MASKED = -1e4  # an attention logit that means never, also in half precision
 

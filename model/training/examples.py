@@ -37,6 +37,7 @@ FIELDS: dict[str, tuple[str, type[np.generic], int]] = {
     "own": ("m", np.float16, HIDDEN_SIZE),
     "local": ("m", np.float16, HIDDEN_SIZE),
     "window": ("m", np.float16, HIDDEN_SIZE),
+    "query": ("m", np.float16, HIDDEN_SIZE),
     "window_of": ("m", np.int32, 0),
     "first": ("m", np.int32, 0),
     "last": ("m", np.int32, 0),
@@ -112,8 +113,7 @@ class ExampleStore:
             nothing,
             nothing,
         )
-        views = (part[name].astype(np.float32) for name in ("own", "local", "window"))
-        vectors = MentionVectors(*views, *(part[name] for name in ("window_of", "first", "last")))
+        vectors = MentionVectors(**{name: _full(part[name]) for name in MentionVectors.__slots__})
         table = CandidateTable(*(part[name] for name in CandidateTable.__slots__))
         values = FeatureTable(part["features"], part["nil"])
         return Example(row["id"], row["source"], encoded, vectors, table, values, part["gold"], part["gold_popularity"])
@@ -127,6 +127,11 @@ class ExampleStore:
         rows = int(self._starts[-1, "wmc".index(per)])
         shape = (rows, width) if width else (rows,)
         return np.memmap(self._folder / name, kind, "r", shape=shape) if rows else np.zeros(shape, kind)
+
+
+def _full(rows: Any) -> Any:
+    """Return half precision as single precision, anything else as it is."""
+    return rows.astype(np.float32) if rows.dtype == np.float16 else rows
 
 
 def store_examples(
@@ -215,7 +220,7 @@ def _fields(
     context = linker.context(document.text, encoded, spans)
     without = None if pages is None else pages.without(page_of(labelled.id))
     popularity = linker.store.popularity if without is None else without.popularity
-    table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.queries(), without)
+    table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without)
     known = popularity(table.ordinal)
     values = compute(context.surfaces, context.words, table, context.vectors, linker.store, known)
     vectors = {name: getattr(context.vectors, name) for name in MentionVectors.__slots__}

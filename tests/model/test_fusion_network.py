@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
-from model.fusion.inputs import CHANNELS, DISTANCES, EDGES, VIEWS, WindowInputs
+from model.fusion.inputs import CHANNELS, DISTANCES, EDGES, WindowInputs
 from model.fusion.network import MASKED, FusionNetwork, FusionSize, QueryHead, mention_log_softmax
+from model.mention_vectors import VIEWS
 from model.training.batches import pad
 
 SIZE = FusionSize(len(CANDIDATE_FEATURES), len(NIL_FEATURES), width=32, similarity=16, heads=2)
