@@ -6,6 +6,7 @@ each document that is whole. An interrupted run leaves rows behind the last line
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -76,11 +77,16 @@ class Example:
 
 
 class ExampleStore:
-    """Examples in a folder, by number from 0 on."""
+    """Examples in a folder, by number from 0 on.
+
+    Attributes:
+        ids: the documents' ids.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._index = [orjson.loads(line) for line in (folder / INDEX).read_bytes().splitlines()]
+        self.ids: list[str] = [row["id"] for row in self._index]
         sizes = np.array([row["sizes"] for row in self._index], dtype=np.int64).reshape(-1, 3)
         self._starts = np.vstack([np.zeros(3, np.int64), np.cumsum(sizes, axis=0)])
         self._fields = {name: self._mapped(name) for name in FIELDS}
@@ -89,9 +95,9 @@ class ExampleStore:
         return len(self._index)
 
     @property
-    def ids(self) -> list[str]:
-        """The documents' ids."""
-        return [row["id"] for row in self._index]
+    def fingerprint(self) -> str:
+        """Names the documents in their order."""
+        return hashlib.blake2b((self._folder / INDEX).read_bytes(), digest_size=16).hexdigest()
 
     @property
     def mentions(self) -> npt.NDArray[np.int64]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fusion.network import FusionNetwork
-from model.protocols import FloatArray
-from model.training.batches import Labelled, gold_of, pad, padded_batches
+from model.protocols import EntityStore, FloatArray
+from model.training.batches import Hiding, Labelled, gold_of, labelled_windows, pad, padded_batches
 from model.training.examples import ExampleStore
+from model.training.task import Step
 
 MEASURED = 2000  # documents from which the features' means and deviations are taken
 
@@ -28,6 +30,68 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.mentions + other.mentions, self.found + other.found, self.right + other.right)
+
+
+@dataclass(frozen=True)
+class FusionTask:
+    """A `model.training.task.Task`.
+
+    Attributes:
+        module: the network.
+        examples, entities: the documents, and what the KB knows.
+        training, held_out: numbers of the examples to learn from and to measure on.
+        hiding: what is hidden in training.
+        documents: how many a step takes.
+        epochs: how often each is seen.
+        seed: another order, and other things hidden, for another one.
+    """
+
+    module: FusionNetwork
+    examples: ExampleStore
+    entities: EntityStore
+    training: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
+    hiding: Hiding
+    documents: int
+    epochs: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.epochs * self._steps_of_an_epoch
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the documents and their split."""
+        return f"{self.examples.fingerprint}-{len(self.training)}-{len(self.held_out)}"
+
+    def loss(self, step: int) -> Step:
+        """Return the loss of a step, the mean over its mentions."""
+        epoch, within = divmod(step, self._steps_of_an_epoch)
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(self.training)
+        chosen = order[within * self.documents : (within + 1) * self.documents].tolist()
+        windows = list(self._windows(chosen, self.hiding, np.random.default_rng((self.seed, 1, step))))
+        mentions = sum(len(window.gold) for window in windows)
+        losses = [batch_loss(self.module, group) for group in padded_batches(windows)]
+        loss = torch.stack(losses).sum() / mentions if losses else torch.zeros(())
+        return Step(loss, {"linking": float(loss.detach())}, mentions, [self.examples.ids[number] for number in chosen])
+
+    def evaluate(self) -> dict[str, float]:
+        """Return accuracy and candidate recall of the held-out documents' in-KB mentions."""
+        counts = measure(self.module, self._windows(self.held_out.tolist(), None, np.random.default_rng(0)))
+        known = max(counts.mentions, 1)
+        return {"accuracy": counts.right / known, "candidate_recall": counts.found / known}
+
+    @property
+    def _steps_of_an_epoch(self) -> int:
+        return -(-len(self.training) // self.documents)
+
+    def _windows(
+        self, numbers: Iterable[int], hiding: Hiding | None, random: np.random.Generator
+    ) -> Iterator[Labelled]:
+        for number in numbers:
+            yield from labelled_windows(self.examples[number], self.entities, hiding, random)
 
 
 def set_scales(network: FusionNetwork, store: ExampleStore, numbers: Sequence[int]) -> None:
@@ -60,16 +124,14 @@ def _log_total(scores: Tensor, nil: Tensor, owner: Tensor) -> Tensor:
 
 
 def measure(network: FusionNetwork, windows: Iterable[Labelled]) -> Counts:
-    """Return how many in-KB mentions the network gets right when it must name an entity."""
+    """Return how many in-KB mentions the network (in evaluation mode) gets right when it must name an entity."""
     counts = Counts()
-    network.eval()
     with torch.inference_mode():
         for group in padded_batches(windows):
             batch = pad([window.inputs for window in group])
             _, scores, _ = network(batch)
             for row, window in enumerate(group):
                 counts += _counted(scores[row, : len(window.inputs.owner)].numpy(), window)
-    network.train()
     return counts
 
 
