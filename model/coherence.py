@@ -9,7 +9,6 @@ from model.candidates import CandidateTable
 from model.encoder import unit
 from model.mention_vectors import MentionVectors, cosine
 from model.protocols import EntityStore, FloatArray, IntArray
-from model.queries import retrieval_vectors
 
 TOP_FOR_CONTEXT = 3  # candidates by which a mention speaks for the others' coherence
 MAX_NEIGHBOURS = 400
@@ -22,13 +21,15 @@ def coherence_features(
     window_of = vectors.window_of - vectors.window_of[0]
     windows = window_of[table.mention]
     weight = column["prior"] * (_rank_within(table.mention, column["log_prior"]) < TOP_FOR_CONTEXT)
-    entity_vectors = retrieval_vectors(table.ordinal, store)
+    entity_vectors = store.titles(table.ordinal)
+    descriptions, described = store.descriptions(table.ordinal)
+    entity_vectors[described] += descriptions[described]
+    entity_vectors = unit(entity_vectors)
     by_mention = _sums(entity_vectors * weight[:, None], table.mention, table.mentions)
     by_window = _sums(by_mention, window_of, int(window_of[-1]) + 1)
     others = unit(by_window[windows] - by_mention[table.mention])
     column["coherence"][:] = cosine(entity_vectors, others)
-    column["meaning"][:] = cosine(entity_vectors, vectors.plain_query()[table.mention])
-    column["retrieval"][:] = cosine(entity_vectors, vectors.query[table.mention])
+    column["meaning"][:] = cosine(entity_vectors, vectors.queries()[table.mention])
     positions, neighbours = store.neighbours(table.ordinal, MAX_NEIGHBOURS)
     strength = _relation_strength(table, windows, weight, positions, neighbours)
     column["relations"][:] = np.log1p(strength)

@@ -35,7 +35,6 @@ CANDIDATE_FEATURES = (
     "same_letters",
     "coherence",
     "meaning",
-    "retrieval",
     "similar_name",
     "only_by_meaning",
     "short_form",
@@ -55,7 +54,6 @@ NIL_FEATURES = (
     "nil_best_similarity",
     "nil_best_coherence",
     "nil_best_popularity",
-    "nil_best_retrieval",
 )
 FEATURES = CANDIDATE_FEATURES + NIL_FEATURES
 
@@ -177,7 +175,6 @@ def _nil_features(values: FloatArray, table: CandidateTable) -> FloatArray:
         (7, "alias_similarity"),
         (8, "coherence"),
         (9, "log_popularity"),
-        (10, "retrieval"),
     ):
         np.maximum.at(result[:, target], table.mention, values[:, CANDIDATE_FEATURES.index(name)])
     return result

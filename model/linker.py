@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -117,13 +117,12 @@ class Linker:
         starts, ends = spans.starts.tolist(), spans.ends.tolist()
         surfaces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
         vectors = mention_vectors(encoded, starts, ends)
-        vectors = replace(vectors, query=self.scorer.query_head.queries(encoded, vectors))
         return Context(surfaces, vectors, document_words(text, encoded, vectors.window_of, starts, ends, self.store))
 
     def prepare(self, document: Document, encoded: windows.EncodedText, spans: Spans) -> Prepared:
         """Generate candidates for spans (in text order) and compute their features."""
         context = self.context(document.text, encoded, spans)
-        table = self.generator.generate(context.surfaces, spans.rows, context.vectors.query)
+        table = self.generator.generate(context.surfaces, spans.rows, context.vectors.queries())
         computed = features.compute(context.surfaces, context.words, table, context.vectors, self.store)
         return Prepared(document, spans, context.surfaces, table, computed)
 

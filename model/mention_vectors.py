@@ -24,7 +24,6 @@ class MentionVectors:
         own, local, window: unit vectors (mentions x 384) of its wordpieces, of its surroundings, of its window.
         window_of: its window.
         first, last: its first wordpiece, and the one after its last.
-        query: the unit vector (mentions x 384) by which it looks for entities near to it in meaning.
     """
 
     own: FloatArray
@@ -33,15 +32,14 @@ class MentionVectors:
     window_of: IntArray
     first: IntArray
     last: IntArray
-    query: FloatArray
 
     def of_mentions(self, first: int, last: int) -> MentionVectors:
         """Return the vectors of a run of mentions."""
         return MentionVectors(*(getattr(self, name)[first:last] for name in self.__slots__))
 
-    def plain_query(self) -> FloatArray:
-        """Return the query that nobody trained: the sum of what the text says of the mention, as a unit vector."""
-        return _plain_query(self.own, self.local, self.window)
+    def queries(self) -> FloatArray:
+        """Return the unit vectors by which a mention looks for entities near to it in meaning."""
+        return unit(self.own + 0.5 * self.local + 0.5 * self.window)
 
 
 def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[int]) -> MentionVectors:
@@ -56,22 +54,14 @@ def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[
     window_of = encoded.window_of[first]
     before = np.maximum(first - LOCAL, encoded.seen_from[window_of])
     after = np.minimum(last + LOCAL, encoded.seen_to[encoded.window_of[last - 1]])
-    own = unit(_sums(encoded.hidden, first, last))
-    local = unit(_sums(encoded.hidden, before, after))
-    window = unit(encoded.window_vectors)[window_of]
     return MentionVectors(
-        own=own,
-        local=local,
-        window=window,
+        own=unit(_sums(encoded.hidden, first, last)),
+        local=unit(_sums(encoded.hidden, before, after)),
+        window=unit(encoded.window_vectors)[window_of],
         window_of=window_of,
         first=first.astype(np.int32),
         last=last.astype(np.int32),
-        query=_plain_query(own, local, window),
     )
-
-
-def _plain_query(own: FloatArray, local: FloatArray, window: FloatArray) -> FloatArray:
-    return unit(own + 0.5 * local + 0.5 * window)
 
 
 def mention_views(encoded: EncodedText, vectors: MentionVectors) -> FloatArray:

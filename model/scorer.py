@@ -18,7 +18,6 @@ from model import mentions
 from model.candidates import CandidateTable
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
 from model.protocols import FloatArray, IntArray
-from model.queries import PLAIN, QueryHead, load_query_head
 
 WEIGHTS = Path(__file__).parent / "weights" / "features.json"
 
@@ -61,11 +60,6 @@ class Scorer(Protocol):
         ...
 
     @property
-    def query_head(self) -> QueryHead:
-        """What makes the queries for the search by meaning."""
-        ...
-
-    @property
     def nil_threshold(self) -> float:
         """The probability of NIL above which NIL is answered."""
         ...
@@ -81,10 +75,9 @@ class ScorerError(RuntimeError):
 
 
 class FeatureScorer:
-    """The fitted scorer: one weight a feature, and the head that makes queries."""
+    """The fitted scorer: one weight a feature."""
 
-    def __init__(self, weights: Mapping[str, object], query_head: QueryHead = PLAIN) -> None:
-        self.query_head = query_head
+    def __init__(self, weights: Mapping[str, object]) -> None:
         candidate, nil, cues = (_vector(weights, part) for part in ("candidate", "nil", "mention"))
         self._candidate = _ordered(candidate, CANDIDATE_FEATURES)
         self._nil = _ordered(nil, NIL_FEATURES)
@@ -112,23 +105,16 @@ class FeatureScorer:
         return _sigmoid(self._slope * np.log(clipped / (1 - clipped)) + self._offset)
 
 
-def query_file(path: Path) -> Path:
-    """Return where the query head is that belongs to a file of weights."""
-    return path.with_suffix(".safetensors")
-
-
 def load_scorer(path: Path = WEIGHTS) -> FeatureScorer:
-    """Load fitted weights, and the query head beside them.
+    """Load fitted weights.
 
     Raises:
-        ScorerError: a file is missing, damaged, or was fitted for other features or with another query head.
+        ScorerError: the file is missing, damaged, or was fitted for other features.
     """
     try:
-        weights = orjson.loads(path.read_bytes())
-        query_head = load_query_head(query_file(path), str(weights["query_head"]))
-        return FeatureScorer(weights, query_head)
-    except FileNotFoundError as error:
-        raise ScorerError(f"{error.filename} is missing: fit it with `namesake fit`") from None
+        return FeatureScorer(orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise ScorerError(f"{path} is missing: fit it with `namesake fit`") from None
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ScorerError(f"{path} cannot be used ({error}): fit it again with `namesake fit`") from error
 
@@ -147,11 +133,6 @@ class SingleFeatureScorer:
     def threshold(self) -> float:
         """As of the fitted scorer."""
         return self.fitted.threshold
-
-    @property
-    def query_head(self) -> QueryHead:
-        """As of the fitted scorer."""
-        return self.fitted.query_head
 
     def score(self, table: CandidateTable, features: FeatureTable) -> Scores:
         """Score by the one feature; NIL wins only where there are no candidates."""

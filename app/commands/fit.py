@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.evaluation.corpus import LabelledDocument
-    from model.queries import QueryHead
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
 EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from."
@@ -59,14 +58,11 @@ def fit(
     source: Annotated[list[str] | None, typer.Option(help=SOURCE_HELP, show_default=False)] = None,
     counted: Annotated[list[str] | None, typer.Option(help=COUNTED_HELP, show_default=False)] = None,
     sample: Annotated[int, typer.Option(min=10, help="Documents of each source to learn from.")] = 1500,
-    query_sample: Annotated[
-        int, typer.Option(min=0, help="Documents of each source, of other pages, to learn the search by meaning from.")
-    ] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the hidden candidates and the held-out pages.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write the weights; the shipped ones by default.")] = None,
-    version: Annotated[str, typer.Option(help="Name of the weights, shown in every answer.")] = "features-2",
+    version: Annotated[str, typer.Option(help="Name of the weights, shown in every answer.")] = "features-1",
 ) -> None:
-    """Fit the feature scorer: the search by meaning, ranking, NIL, calibration and mention detection.
+    """Fit the weights of the feature scorer: ranking, NIL, calibration and mention detection.
 
     What a page itself added to the counts is left out while learning from it, and a share of the pages is kept for the
     calibration.
@@ -78,7 +74,6 @@ def fit(
     from app.service import open_database
     from model.fitting.fit import FitError, save, untrained
     from model.fitting.fit import fit as fit_weights
-    from model.fitting.pages import page_of
     from model.scorer import WEIGHTS, FeatureScorer
 
     settings = command_settings()
@@ -88,32 +83,17 @@ def fit(
     chosen = _sample(every, sample, seed)
     if not chosen:
         raise CommandError("There are no documents to learn from", "check --documents and --source")
-    pages = {page_of(document.id) for document in chosen}
-    for_queries = _sample([document for document in every if page_of(document.id) not in pages], query_sample, seed)
     from app.assembly import open_pipeline
 
     with open_database(settings), step_bars() as progress:
-        linker = open_pipeline(settings, FeatureScorer(untrained(), _present_head(settings.scorer or WEIGHTS)))
+        linker = open_pipeline(settings, FeatureScorer(untrained()))
         whole = list(_read(exhaustive, None))
         try:
-            report = fit_weights(
-                linker, chosen, for_queries, every, whole, frozenset(counted or ()), version, seed, progress
-            )
+            report = fit_weights(linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress)
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
-    save(report, weights_file)
+    save(report.weights, weights_file)
     typer.echo(report.summary())
-
-
-def _present_head(weights_file: Path) -> QueryHead:
-    """Return the query head of weights, an untrained one where there are none of this version."""
-    from model.queries import PLAIN
-    from model.scorer import ScorerError, load_scorer
-
-    try:
-        return load_scorer(weights_file).query_head
-    except ScorerError:
-        return PLAIN
 
 
 def _make_folder(file: Path) -> None:

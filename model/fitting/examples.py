@@ -47,7 +47,7 @@ def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageC
         gold = np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
-        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without)
+        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.queries(), without)
         hidden = random.random(len(gold)) < NIL_SHARE
         table = _hide(table, np.where(hidden, gold, -1))
         popularity = without.popularity(table.ordinal)

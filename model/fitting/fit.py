@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,9 @@ from model.fitting.detection import fit_detection, gold_spans
 from model.fitting.examples import Example, examples
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
 from model.fitting.pages import PageCounts, page_of
-from model.fitting.queries import fit_query_head
 from model.linker import Linker
 from model.protocols import FloatArray
-from model.queries import QueryHead, packed
-from model.scorer import FeatureScorer, Scores, probabilities, query_file
+from model.scorer import FeatureScorer, Scores, probabilities
 from model.types import Document
 
 HELD_OUT = 0.15  # of the pages, for calibration
@@ -57,7 +54,6 @@ class FitReport:
     held_out_calibration_error: float
     detection_f1: float
     weights: dict[str, object] = field(repr=False)
-    query_head: QueryHead = field(repr=False)
 
     def summary(self) -> str:
         """Say in a few lines what fitting reached."""
@@ -73,7 +69,6 @@ def untrained() -> dict[str, object]:
     """Return weights of zero, to start fitting from."""
     return {
         "version": "untrained",
-        "query_head": "",
         "candidate": dict.fromkeys(CANDIDATE_FEATURES, 0.0),
         "nil": dict.fromkeys(NIL_FEATURES, 0.0),
         "mention": dict.fromkeys(mentions.FEATURES, 0.0),
@@ -84,7 +79,6 @@ def untrained() -> dict[str, object]:
 def fit(
     linker: Linker,
     training: Sequence[LabelledDocument],
-    for_queries: Sequence[LabelledDocument],
     all_training: Iterable[LabelledDocument],
     exhaustive: Sequence[LabelledDocument],
     counted: frozenset[str],
@@ -92,12 +86,10 @@ def fit(
     seed: int,
     progress: Progress,
 ) -> FitReport:
-    """Fit the query head, ranking, NIL, calibration and mention detection.
+    """Fit ranking, NIL, calibration and mention detection.
 
     Args:
         training: documents whose mentions are links, for ranking and calibration.
-        for_queries: the same for the query head, of other pages: what it learned by heart would look like a good sign.
-            With few links in them, the head that the linker has stays.
         all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
         exhaustive: documents in which every mention is marked, for detection.
         counted: sources of `training` in which alias occurrences were counted, for detection too.
@@ -106,8 +98,6 @@ def fit(
     Raises:
         FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
     """
-    query_head = fit_query_head(linker, for_queries, seed, progress) or linker.scorer.query_head
-    linker = Linker(linker.encoder, linker.source, linker.store, FeatureScorer(untrained(), query_head))
     pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
     pages.add(all_training)
     made: list[Example] = []
@@ -123,13 +113,12 @@ def fit(
     cue_weights = fit_detection(linker, exhaustive, partial[:MOST_PARTIAL])
     weights: dict[str, object] = {
         "version": version,
-        "query_head": hashlib.sha256(packed(query_head)).hexdigest(),
         "candidate": _named(CANDIDATE_FEATURES, ranking[: len(CANDIDATE_FEATURES)]),
         "nil": _named(NIL_FEATURES, ranking[len(CANDIDATE_FEATURES) :]),
         "mention": _named(mentions.FEATURES, cue_weights),
         "calibration": {**calibration, "threshold": 0.0},
     }
-    threshold, f1 = _best_threshold(linker, FeatureScorer(weights, query_head), exhaustive)
+    threshold, f1 = _best_threshold(linker, FeatureScorer(weights), exhaustive)
     weights["calibration"] = {**calibration, "threshold": threshold}
     return FitReport(
         documents=len(training),
@@ -139,15 +128,13 @@ def fit(
         held_out_calibration_error=error,
         detection_f1=f1,
         weights=weights,
-        query_head=query_head,
     )
 
 
-def save(report: FitReport, path: Path) -> None:
-    """Write weights as readable JSON, and the query head beside them."""
+def save(weights: dict[str, object], path: Path) -> None:
+    """Write weights as readable JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    query_file(path).write_bytes(packed(report.query_head))
-    path.write_bytes(orjson.dumps(report.weights, option=orjson.OPT_INDENT_2) + b"\n")
+    path.write_bytes(orjson.dumps(weights, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:

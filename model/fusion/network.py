@@ -213,27 +213,6 @@ class _Scale(nn.Module):
         return (values - self.mean) / self.deviation
 
 
-class QueryHead(nn.Module):
-    """Turns a mention's views into the unit vector by which entities near in meaning are looked for.
-
-    It starts as the plain sum of the views' means and learns what to add. The entities' own vectors stay as they are,
-    so a snapshot serves every version of this head.
-    """
-
-    def __init__(self, hidden: int = 512) -> None:
-        super().__init__()
-        self.view_weights = nn.Parameter(torch.tensor([1.0, 0.5, 0.5]))
-        self.inner = nn.Linear(VIEWS * HIDDEN_SIZE, hidden)
-        self.outer = nn.Linear(hidden, HIDDEN_SIZE)
-        nn.init.zeros_(self.outer.weight)
-        nn.init.zeros_(self.outer.bias)
-
-    def forward(self, mentions: Tensor) -> Tensor:
-        """Return unit vectors (M x 384) for views (M x VIEWS x 384)."""
-        plain = torch.einsum("mvd,v->md", mentions[:, :3], self.view_weights)
-        return functional.normalize(plain + self.outer(functional.gelu(self.inner(mentions.flatten(1)))), dim=-1)
-
-
 def mention_log_softmax(scores: Tensor, owner: Tensor, mentions: int, nil: Tensor | None = None) -> Tensor:
     """Return log probabilities of candidates (B x C) among those of their mention; with `nil` (B x M), and NIL."""
     batch = scores.shape[0]

@@ -153,7 +153,6 @@ def test_nil_features(tiny_linker: Linker, prepared: Prepared) -> None:
         ("nil_best_similarity", "alias_similarity"),
         ("nil_best_coherence", "coherence"),
         ("nil_best_popularity", "log_popularity"),
-        ("nil_best_retrieval", "retrieval"),
     ):
         column = prepared.features.candidates[rows, CANDIDATE_FEATURES.index(source)]
         assert nil(prepared, 1, feature) == pytest.approx(max(0.0, float(column.max()))), feature

@@ -54,7 +54,7 @@ def fitted(
     counted: frozenset[str] = frozenset(),
 ) -> FitReport:
     whole = documents if exhaustive is None else exhaustive
-    return fit(linker, documents, [], documents, whole, counted, "trial", seed, lambda _step, _done, _total: None)
+    return fit(linker, documents, documents, whole, counted, "trial", seed, lambda _step, _done, _total: None)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_report_counts_what_it_saw(report: FitReport) -> None:
 
 
 def test_fitted_weights_can_be_saved_loaded_and_used(starter_linker: Linker, report: FitReport, tmp_path: Path) -> None:
-    save(report, tmp_path / "deep" / "features.json")
+    save(report.weights, tmp_path / "deep" / "features.json")
     scorer = load_scorer(tmp_path / "deep" / "features.json")
     assert scorer.version == "trial"
     linker = Linker(starter_linker.encoder, starter_linker.source, starter_linker.store, scorer)

@@ -10,7 +10,7 @@ import torch
 
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fusion.inputs import CHANNELS, DISTANCES, EDGES, WindowInputs
-from model.fusion.network import MASKED, FusionNetwork, FusionSize, QueryHead, mention_log_softmax
+from model.fusion.network import MASKED, FusionNetwork, FusionSize, mention_log_softmax
 from model.mention_vectors import VIEWS
 from model.training.batches import pad
 
@@ -137,9 +137,3 @@ def test_probabilities_of_a_mention_add_up() -> None:
     nil_probability = 1 - torch.stack([less[:2].sum(), less[2:].sum()])
     expected = nil[0].exp() / (nil[0].exp() + torch.stack([values[0, :2].exp().sum(), values[0, 2:].exp().sum()]))
     assert torch.allclose(nil_probability, expected, atol=1e-6)
-
-
-def test_an_untrained_query_is_the_plain_sum_of_views() -> None:
-    views = torch.randn(4, VIEWS, 384)
-    plain = views[:, 0] + 0.5 * views[:, 1] + 0.5 * views[:, 2]
-    assert torch.allclose(QueryHead()(views), torch.nn.functional.normalize(plain, dim=-1), atol=1e-6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from hypothesis.extra.numpy import arrays
 from model import mentions
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
 from model.linker import Linker
-from model.queries import PLAIN, packed
 from model.scorer import (
     WEIGHTS,
     FeatureScorer,
@@ -24,7 +22,6 @@ from model.scorer import (
     SingleFeatureScorer,
     load_scorer,
     probabilities,
-    query_file,
 )
 from model.types import Document, LinkOptions, Span
 
@@ -122,7 +119,6 @@ def write(path: Path, change: str, value: object) -> Path:
     else:
         weights[part] = value
     path.write_text(json.dumps(weights))
-    shutil.copy(query_file(WEIGHTS), query_file(path))
     return path
 
 
@@ -158,17 +154,6 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
 def test_numbers_that_make_no_sense_are_told(tmp_path: Path, value: float) -> None:
     path = write(tmp_path / "features.json", "calibration/slope", value)
     with pytest.raises(ScorerError, match="cannot be used"):
-        load_scorer(path)
-
-
-def test_a_query_head_of_other_weights_is_told(tmp_path: Path) -> None:
-    path = write(tmp_path / "features.json", "version", "mine")
-    assert load_scorer(path).version == "mine"
-    query_file(path).write_bytes(packed(PLAIN))
-    with pytest.raises(ScorerError, match=r"features\.safetensors is not the file that the weights were fitted with"):
-        load_scorer(path)
-    query_file(path).unlink()
-    with pytest.raises(ScorerError, match=r"features\.safetensors is missing: fit it with `namesake fit`"):
         load_scorer(path)
 
 
