@@ -13,22 +13,29 @@ from model.protocols import FloatArray, IntArray
 from model.windows import WINDOW, EncodedText
 
 LOCAL = 16  # wordpieces on either side of a mention
+VIEWS = 5  # of a mention: its words, its surroundings, its window, its first and its last wordpiece
 
 
 @dataclass(frozen=True, slots=True)
 class MentionVectors:
-    """Unit vectors (mentions x 384): of the mention's own wordpieces, of its surroundings, of its window."""
+    """What the text says of each mention.
+
+    Attributes:
+        own, local, window: unit vectors (mentions x 384) of its wordpieces, of its surroundings, of its window.
+        window_of: its window.
+        first, last: its first wordpiece, and the one after its last.
+    """
 
     own: FloatArray
     local: FloatArray
     window: FloatArray
     window_of: IntArray
+    first: IntArray
+    last: IntArray
 
     def of_mentions(self, first: int, last: int) -> MentionVectors:
         """Return the vectors of a run of mentions."""
-        return MentionVectors(
-            self.own[first:last], self.local[first:last], self.window[first:last], self.window_of[first:last]
-        )
+        return MentionVectors(*(getattr(self, name)[first:last] for name in self.__slots__))
 
     def queries(self) -> FloatArray:
         """Return the unit vectors by which a mention looks for entities near to it in meaning."""
@@ -52,7 +59,15 @@ def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[
         local=unit(_sums(encoded.hidden, before, after)),
         window=unit(encoded.window_vectors)[window_of],
         window_of=window_of,
+        first=first.astype(np.int32),
+        last=last.astype(np.int32),
     )
+
+
+def mention_views(encoded: EncodedText, vectors: MentionVectors) -> FloatArray:
+    """Return all that is known of mentions by their places in the text (mentions x VIEWS x 384)."""
+    ends = encoded.hidden[vectors.first], encoded.hidden[vectors.last - 1]
+    return np.stack([vectors.own, vectors.local, vectors.window, *ends], axis=1)
 
 
 def _sums(hidden: FloatArray, first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> FloatArray:
