@@ -175,8 +175,8 @@ class LiveIndex:
     ) -> dict[str, HalfArray]:
         """Return the vector of each text; only those that an entity did not have before are encoded."""
         vectors: dict[str, HalfArray] = {}
-        for search in (self.search, self._former):
-            for key, record in records.items() if search is not None else ():
+        for search in [self.search] if self._former is None else [self.search, self._former]:
+            for key, record in records.items():
                 before, ordinal = search.record(key), search.ordinal(key)
                 if before is None or ordinal is None:
                     continue

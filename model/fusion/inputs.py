@@ -92,7 +92,7 @@ def entity_channels(ordinals: IntArray, store: EntityStore) -> tuple[FloatArray,
 def _distances(pieces: npt.NDArray[np.intp], first: IntArray, last: IntArray) -> IntArray:
     """Return how far each wordpiece is from each mention, as buckets (mentions x wordpieces)."""
     away = np.maximum(first[:, None] - pieces, pieces - last[:, None] + 1).clip(0)
-    return np.ceil(np.log2(away + 1)).clip(0, DISTANCES - 1).astype(np.int32)
+    return np.asarray(np.ceil(np.log2(away + 1)).clip(0, DISTANCES - 1), dtype=np.int32)
 
 
 def candidate_edges(ordinals: IntArray, owner: IntArray, store: EntityStore) -> FloatArray:

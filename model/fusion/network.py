@@ -90,7 +90,7 @@ class Attention(nn.Module):
         return joined
 
     def _split(self, rows: Tensor) -> Tensor:
-        return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return rows.reshape(*rows.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
 class Layer(nn.Module):
@@ -141,11 +141,8 @@ class FusionNetwork(nn.Module):
         self.likely_bias = nn.Parameter(torch.ones(1))
         self.dropout = nn.Dropout(size.dropout)
         self.layers = nn.ModuleList([Layer(size) for _ in range(size.layers)])
-        self.context = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
-        self.nil_context = nn.Sequential(nn.Linear(size.nil_features + width, width), nn.GELU(), nn.Linear(width, 1))
-        for last in (self.context[-1], self.nil_context[-1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        self.context = nn.Sequential(nn.LayerNorm(width), *_last(width, width))
+        self.nil_context = nn.Sequential(*_last(size.nil_features + width, width))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Score.
@@ -177,11 +174,12 @@ class FusionNetwork(nn.Module):
 
     def _similarities(self, views: Tensor, batch: Batch) -> Tensor:
         """Return a learned similarity of mention and channel (B x C x CHANNELS), 0 where the channel is absent."""
-        sides = functional.gelu(self.mention_sides(views)).unflatten(-1, (CHANNELS, -1))
+        sides = functional.gelu(self.mention_sides(views))
+        sides = sides.reshape(*sides.shape[:-1], CHANNELS, -1)
         entities = torch.stack(
             [project(batch.channels[:, :, number]) for number, project in enumerate(self.entity_sides)], dim=2
         )
-        scaled = (_of_owner(sides, batch.owner) * entities).sum(dim=-1) / self.size.similarity**0.5
+        scaled: Tensor = (_of_owner(sides, batch.owner) * entities).sum(dim=-1) / self.size.similarity**0.5
         return scaled * batch.present
 
     def _near(self, batch: Batch) -> Tensor:
@@ -221,6 +219,14 @@ def mention_log_softmax(scores: Tensor, owner: Tensor, mentions: int, nil: Tenso
     sums = torch.zeros_like(best) if nil is None else (nil - best).exp()
     sums = sums.scatter_add(1, owner, (scores - best.gather(1, owner)).exp())
     return scores - (best + sums.clamp_min(1e-30).log()).gather(1, owner)
+
+
+def _last(inputs: int, width: int) -> list[nn.Module]:
+    """Return the layers from a row to one number, which is 0 before training."""
+    out = nn.Linear(width, 1)
+    nn.init.zeros_(out.weight)
+    nn.init.zeros_(out.bias)
+    return [nn.Linear(inputs, width), nn.GELU(), out]
 
 
 def _projections(width: int) -> nn.ModuleList:

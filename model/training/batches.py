@@ -112,12 +112,12 @@ def _hidden(inputs: WindowInputs, popularity: IntArray, hiding: Hiding, random: 
         (TYPE_FEATURES, gone[:, TYPES]),
         (RELATION_FEATURES, gone[:, 3]),
     ):
-        features[np.ix_(missing, columns)] = 0
+        features[np.ix_(missing, np.array(columns))] = 0
     features[:, CANDIDATE_FEATURES.index("no_description")] = ~present[:, DESCRIPTION]
     features[:, CANDIDATE_FEATURES.index("no_types")] = ~present[:, TYPES]
     kept = ~gone[:, 3]
     mentions = inputs.mentions.copy()
-    mentions[np.ix_(random.random(len(mentions)) < own, [OWN, FIRST, LAST])] = 0
+    mentions[np.ix_(random.random(len(mentions)) < own, np.array([OWN, FIRST, LAST]))] = 0
     return replace(
         inputs,
         mentions=mentions,
