@@ -20,7 +20,7 @@ from starter_service import new_home
 from texts import cut, starter_documents
 
 SECONDS = float(os.environ.get("NAMESAKE_BENCH_SECONDS", "60"))
-READERS, WRITERS, WORKERS, COMPACT_AFTER = 50, 5, 4, 150
+READERS, WRITERS, WORKERS, COMPACT_AFTER = 50, 5, 4, 300
 EDITS = 20
 ALONE = 60.0  # seconds without writers are enough to tell a 95th percentile
 PATIENCE = 60.0
