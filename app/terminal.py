@@ -47,7 +47,9 @@ def check_output(path: Path, *, force: bool) -> None:
     Raises:
         CommandError: it cannot.
     """
-    if path == Path("-"):
+    from kb.exporters.writing import STDOUT  # imported late: `--help` needs no database
+
+    if path == STDOUT:
         return
     if path.is_dir():
         raise CommandError(f"{path} is a folder", "name a file")

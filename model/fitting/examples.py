@@ -12,7 +12,7 @@ from model.candidates import CandidateTable
 from model.evaluation.corpus import LabelledDocument
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker, given_spans
-from model.protocols import IntArray
+from model.protocols import EntityStore, IntArray
 from model.types import Document, Span
 
 NIL_SHARE = 0.2  # of mentions whose right candidate is hidden, so that NIL is learned
@@ -35,16 +35,12 @@ class Example:
 def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageCounts, seed: int) -> Iterator[Example]:
     """Yield an example a document, leaving its page out of the counts, with some right candidates hidden."""
     random = np.random.default_rng(seed)
-    plain = [
-        Document(document.id, document.text, tuple(Span(m.start, m.end) for m in document.mentions if m.entity))
-        for document in documents
-    ]
+    plain = [with_links(document) for document in documents]
     for labelled, document, encoded in zip(documents, plain, linker.encode(plain), strict=True):
         if encoded is None or not document.mentions:
             continue
         spans, order = given_spans(document)
-        named = [linker.store.ordinal(mention.entity) for mention in labelled.mentions if mention.entity]
-        gold = np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
+        gold = gold_ordinals(labelled, order, linker.store)
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
         table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.queries(), without)
@@ -53,6 +49,21 @@ def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageC
         popularity = without.popularity(table.ordinal)
         values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
         yield Example(labelled.id, table, values, _positions(table, gold))
+
+
+def with_links(labelled: LabelledDocument) -> Document:
+    """Return a document whose mentions are the links of a labelled one."""
+    return Document(labelled.id, labelled.text, tuple(Span(m.start, m.end) for m in labelled.mentions if m.entity))
+
+
+def gold_ordinals(labelled: LabelledDocument, order: Sequence[int], store: EntityStore) -> IntArray:
+    """Return the ordinals of the links' entities, -1 for those that the KB does not have.
+
+    Args:
+        order: for each link in text order its place among those of the document; see `model.linker.given_spans`.
+    """
+    named = [store.ordinal(mention.entity) for mention in labelled.mentions if mention.entity]
+    return np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
 
 
 def _hide(table: CandidateTable, gold: IntArray) -> CandidateTable:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.candidates import CandidateTable
+from model.coherence import MAX_NEIGHBOURS
 from model.encoder_weights import HIDDEN_SIZE
 from model.features import FeatureTable
 from model.mention_vectors import MentionVectors, mention_views
@@ -18,7 +19,6 @@ from model.windows import EncodedText
 CHANNELS = 3  # of an entity: title, description, types
 EDGES = 2  # between candidates: a relation in the KB, neighbours in common
 DISTANCES = 9  # buckets: 0 inside the mention, then 1, 2, 3-4, 5-8 ... wordpieces away
-MOST_NEIGHBOURS = 400  # of an entity whose edges are looked at: those of a country say little
 MOST_SHARING = 40  # candidates that have a neighbour in common: what more of them share says little
 
 BoolArray = npt.NDArray[np.bool_]
@@ -103,7 +103,7 @@ def candidate_edges(ordinals: IntArray, owner: IntArray, store: EntityStore) -> 
     """
     count = len(ordinals)
     edges = np.zeros((count, count, EDGES), dtype=np.float32)
-    positions, neighbours = store.neighbours(ordinals, MOST_NEIGHBOURS)
+    positions, neighbours = store.neighbours(ordinals, MAX_NEIGHBOURS)
     order = np.argsort(ordinals, kind="stable")
     first = np.searchsorted(ordinals[order], neighbours, side="left")
     last = np.searchsorted(ordinals[order], neighbours, side="right")

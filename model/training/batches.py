@@ -52,13 +52,11 @@ class Labelled:
     Attributes:
         gold: for each mention its right candidate's position, or -1 for NIL.
         in_kb: which mentions name an entity of the KB.
-        popularity: how often that entity was linked on other pages.
     """
 
     inputs: WindowInputs
     gold: IntArray
     in_kb: npt.NDArray[np.bool_]
-    popularity: IntArray
 
 
 def labelled_windows(example: Example, store: EntityStore, hiding: Hiding | None, random: Random) -> Iterator[Labelled]:
@@ -77,7 +75,7 @@ def labelled_windows(example: Example, store: EntityStore, hiding: Hiding | None
         positions = np.full(len(gold), -1, dtype=np.int32)
         right = np.flatnonzero(ordinals == gold[inputs.owner])
         positions[inputs.owner[right]] = right
-        yield Labelled(inputs, positions, gold >= 0, example.gold_popularity[stretch])
+        yield Labelled(inputs, positions, gold >= 0)
 
 
 def _without(inputs: WindowInputs, kept: npt.NDArray[np.bool_]) -> WindowInputs:
@@ -147,23 +145,18 @@ def padded_batches(windows: Iterable[Labelled]) -> Iterator[list[Labelled]]:
 
 def pad(windows: Sequence[WindowInputs]) -> Batch:
     """Put windows beside each other."""
-    pairs = [(window.edges.shape, window.edges) for window in windows]
-    most = max(shape[0] for shape, _ in pairs)
-    edges = np.zeros((len(windows), most, most, windows[0].edges.shape[2]), dtype=np.float32)
-    for number, (shape, values) in enumerate(pairs):
-        edges[number, : shape[0], : shape[1]] = values
     return Batch(
         mentions=_padded([window.mentions for window in windows]),
         wordpieces=_padded([window.wordpieces for window in windows]),
         wordpiece_mask=_filled([len(window.wordpieces) for window in windows]),
-        distances=_distances(windows),
+        distances=_padded([window.distances.astype(np.int64) for window in windows]),
         owner=_padded([window.owner.astype(np.int64) for window in windows]),
         candidate_mask=_filled([len(window.owner) for window in windows]),
         features=_padded([window.features for window in windows]),
         nil=_padded([window.nil for window in windows]),
         channels=_padded([window.channels for window in windows]),
         present=_padded([window.present.astype(np.float32) for window in windows]),
-        edges=torch.from_numpy(edges),
+        edges=_padded([window.edges for window in windows]),
     )
 
 
@@ -173,20 +166,12 @@ def gold_of(windows: Sequence[Labelled]) -> tuple[Tensor, Tensor]:
 
 
 def _padded(arrays: Sequence[npt.NDArray[np.generic]]) -> Tensor:
-    most = max(len(array) for array in arrays)
-    result = np.zeros((len(arrays), most, *arrays[0].shape[1:]), dtype=arrays[0].dtype)
+    """Put arrays beside each other, each dimension as long as the longest, with zeros behind."""
+    result = np.zeros((len(arrays), *np.max([array.shape for array in arrays], axis=0)), dtype=arrays[0].dtype)
     for number, array in enumerate(arrays):
-        result[number, : len(array)] = array
+        result[number][tuple(slice(length) for length in array.shape)] = array
     return torch.from_numpy(result)
 
 
 def _filled(lengths: Sequence[int]) -> Tensor:
     return torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
-
-
-def _distances(windows: Sequence[WindowInputs]) -> Tensor:
-    most = max(window.distances.shape[0] for window in windows), max(window.distances.shape[1] for window in windows)
-    result = np.zeros((len(windows), *most), dtype=np.int64)
-    for number, window in enumerate(windows):
-        result[number, : window.distances.shape[0], : window.distances.shape[1]] = window.distances
-    return torch.from_numpy(result)

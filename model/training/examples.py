@@ -21,11 +21,12 @@ from model.candidates import CandidateTable
 from model.encoder_weights import HIDDEN_SIZE
 from model.evaluation.corpus import LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable, compute
+from model.fitting.examples import gold_ordinals, with_links
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker, given_spans
 from model.mention_vectors import MentionVectors
 from model.protocols import FloatArray, IntArray
-from model.types import Document, Span
+from model.types import Document
 from model.windows import EncodedText
 
 INDEX = "documents.jsonl"
@@ -107,14 +108,13 @@ class ExampleStore:
         """Return an example."""
         row = self._index[number]
         part = {name: self._rows(name, number) for name in FIELDS}
-        windows = int(part["window_of_piece"][-1]) + 1
         nothing = np.zeros(0, dtype=np.int32)  # offsets and windows' means are in what is computed from them
         encoded = EncodedText(
             nothing,
             nothing,
             part["hidden"].astype(np.float32),
             part["window_of_piece"],
-            np.zeros((windows, 0), dtype=np.float32),
+            np.zeros((0, 0), dtype=np.float32),
             nothing,
             nothing,
         )
@@ -199,10 +199,7 @@ def _examples(
     linker: Linker, documents: Sequence[LabelledDocument], pages: PageCounts | None
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield a line of the index and the fields of each document."""
-    plain = [
-        Document(document.id, document.text, tuple(Span(m.start, m.end) for m in document.mentions if m.entity))
-        for document in documents
-    ]
+    plain = [with_links(document) for document in documents]
     for labelled, document, encoded in zip(documents, plain, linker.encode(plain), strict=True):
         sizes = [0, 0, 0]
         fields: dict[str, Any] = {name: np.zeros(0) for name in FIELDS}
@@ -220,8 +217,7 @@ def _fields(
     pages: PageCounts | None,
 ) -> dict[str, FloatArray | IntArray]:
     spans, order = given_spans(document)
-    named = [linker.store.ordinal(mention.entity) for mention in labelled.mentions if mention.entity]
-    gold = np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
+    gold = gold_ordinals(labelled, order, linker.store)
     context = linker.context(document.text, encoded, spans)
     without = None if pages is None else pages.without(page_of(labelled.id))
     popularity = linker.store.popularity if without is None else without.popularity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,14 @@ def test_an_interrupted_store_goes_on(starter_linker: Linker, examples: ExampleS
     for number in range(len(DOCUMENTS)):
         np.testing.assert_array_equal(again[number].values.candidates, examples[number].values.candidates)
         np.testing.assert_array_equal(again[number].encoded.hidden, examples[number].encoded.hidden)
+
+
+def test_a_document_without_links_teaches_nothing(starter_linker: Linker, tmp_path: Path) -> None:
+    bare = replace(DOCUMENTS[0], id="wiki/Bare#0", mentions=())
+    assert list(store_examples(starter_linker, [bare, DOCUMENTS[1]], None, tmp_path)) == [0, 2]
+    store = ExampleStore(tmp_path)
+    assert store.mentions.tolist() == [0, 1]
+    assert not list(labelled_windows(store[0], starter_linker.store, None, np.random.default_rng(0)))
 
 
 def test_hiding_the_right_candidate_makes_nil_right(starter_linker: Linker, examples: ExampleStore) -> None:
