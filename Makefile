@@ -50,7 +50,7 @@ clean: ## Remove the environment and what the chores left behind; data stays.
 	@touch $@
 
 .venv/.dev: .venv/.run
-	$(INSTALL) --no-build-isolation --editable '.[cpu,dev]'
+	$(INSTALL) --no-build-isolation --editable '.[cpu,dev,train]'
 	@touch $@
 
 # One that does not work (its Python was upgraded away, its folder moved) is made anew.

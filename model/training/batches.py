@@ -20,6 +20,7 @@ from model.fusion.inputs import WindowInputs, window_inputs
 from model.fusion.network import Batch
 from model.protocols import EntityStore, IntArray
 from model.training.examples import Example
+from model.training.popularity import rare_probability
 
 Random = np.random.Generator
 MOST_CELLS = 600_000  # pairs of candidates in one padded batch: what fits in memory and in a cache
@@ -124,11 +125,6 @@ def _hidden(inputs: WindowInputs, popularity: IntArray, hiding: Hiding, random: 
         present=present,
         edges=inputs.edges * (kept[:, None, None] & kept[None, :, None]),
     )
-
-
-def rare_probability(popularity: IntArray) -> npt.NDArray[np.float64]:
-    """Return how often structure is hidden by how often an entity was linked: 0.95 count^-0.32 (Orr et al., 2020)."""
-    return np.clip(0.95 * np.maximum(popularity, 1).astype(np.float64) ** -0.32, 0.05, 0.95)
 
 
 def padded_batches(windows: Iterable[Labelled]) -> Iterator[list[Labelled]]:
