@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from transformers import AutoModel
 
 from model.encoder import CLS, SEP
@@ -18,6 +19,7 @@ from model.span_head import MARKS, SHAPES, SPAN_HIDDEN
 
 MASK = 103
 HIDDEN = 512
+ADAPTER_SCALE = 2.0  # alpha / rank: keeps learning rates comparable between ranks
 LINEAR = {  # of a layer: our names, and the library's
     "query": "attention.self.query",
     "key": "attention.self.key",
@@ -28,6 +30,20 @@ LINEAR = {  # of a layer: our names, and the library's
 }
 
 
+class LowRank(nn.Module):
+    """What LoRA adds to a matrix. Added to the weights, it costs nothing for each wordpiece; beside them, it would."""
+
+    def __init__(self, outputs: int, inputs: int, rank: int) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.empty(rank, inputs))
+        self.b = nn.Parameter(torch.zeros(outputs, rank))
+        nn.init.kaiming_uniform_(self.a, a=5**0.5)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the adapted matrix (outputs x inputs)."""
+        return weight + ADAPTER_SCALE * (self.b @ self.a)
+
+
 class EncoderNetwork(nn.Module):
     """What is trained. Without training it answers as the plain encoder does."""
 
@@ -35,9 +51,10 @@ class EncoderNetwork(nn.Module):
         """Open the encoder in `folder` and put an adapter of this rank beside each of its matrices."""
         super().__init__()
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32, add_pooling_layer=False)
-        names = ["query", "key", "value", "dense"]
-        # The scale of what the adapter adds is alpha / rank; this one keeps learning rates comparable between ranks.
-        self.bert = get_peft_model(plain, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names))
+        self.bert = plain.requires_grad_(False)
+        for _, linear in _adapted(self.bert):
+            outputs, inputs = linear.weight.shape
+            parametrize.register_parametrization(linear, "weight", LowRank(outputs, inputs, rank))
         self.inner = nn.Linear(VIEWS * HIDDEN_SIZE, HIDDEN)
         self.query = nn.Linear(HIDDEN, HIDDEN_SIZE)
         self.types = nn.Linear(HIDDEN, HIDDEN_SIZE)
@@ -111,11 +128,10 @@ def unpacked_marks(packed: Tensor, there: Tensor) -> Tensor:
 def trained_tensors(network: EncoderNetwork) -> dict[str, Tensor]:
     """Return what training made, by the names under which it is stored; an adapter's scale is part of its `b`."""
     tensors: dict[str, Tensor] = {}
-    for number in range(network.bert.config.num_hidden_layers):
-        for name, path in LINEAR.items():
-            linear: Any = network.bert.get_submodule(f"base_model.model.encoder.layer.{number}.{path}")
-            tensors[f"adapter.{number}.{name}.a"] = linear.lora_A["default"].weight
-            tensors[f"adapter.{number}.{name}.b"] = linear.lora_B["default"].weight * linear.scaling["default"]
+    for name, linear in _adapted(network.bert):
+        added = linear.parametrizations.weight[0]
+        tensors[f"adapter.{name}.a"] = added.a
+        tensors[f"adapter.{name}.b"] = added.b * ADAPTER_SCALE
     for stored, module in (
         ("query.inner", network.inner),
         ("query.outer", network.query),
@@ -125,3 +141,10 @@ def trained_tensors(network: EncoderNetwork) -> dict[str, Tensor]:
     ):
         tensors[f"{stored}.weight"], tensors[f"{stored}.bias"] = module.weight, module.bias
     return {name: tensor.detach().half().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _adapted(bert: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the matrices that get an adapter, and their names."""
+    for number, layer in enumerate(bert.encoder.layer):
+        for name, path in LINEAR.items():
+            yield f"{number}.{name}", layer.get_submodule(path)

@@ -7,12 +7,13 @@ words at the start of a sentence, and the words beside a mention. Everything els
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from model.evaluation.corpus import NEUTRAL_KINDS, LabelledDocument
+from model.fitting.detection import ARTICLE
 from model.mentions import FUNCTION_WORDS
 from model.span_head import BEGIN, INSIDE, MARKS, OUTSIDE, SHAPES, wordpiece_marks
 
@@ -40,8 +41,11 @@ def wordpiece_tags(
         for word in _WORD.finditer(document.text):
             if not word[0].islower() and word[0].lower() not in FUNCTION_WORDS:
                 tags[_stretch(starts, ends, word.start(), word.end())] = UNKNOWN
+    for start, end in _repeats(document):
+        tags[_stretch(starts, ends, start, end)] = UNKNOWN
     for mention in document.mentions:
-        part = _stretch(starts, ends, mention.start, mention.end)
+        article = ARTICLE.match(document.text, mention.start, mention.end)
+        part = _stretch(starts, ends, article.end() if article else mention.start, mention.end)
         named = exhaustive or not document.text[mention.start : mention.end].islower()
         if not named or mention.kind in NEUTRAL_KINDS or not document.covers(mention.start, mention.end):
             tags[part] = UNKNOWN
@@ -51,6 +55,14 @@ def wordpiece_tags(
         tags[part] = INSIDE
         tags[part.start] = BEGIN
     return tags
+
+
+def _repeats(document: LabelledDocument) -> Iterator[tuple[int, int]]:
+    """Yield where the words of a mention stand again: annotators pass over some repeats."""
+    for surface in {document.text[mention.start : mention.end] for mention in document.mentions}:
+        name = ARTICLE.sub("", surface)
+        for match in re.finditer(rf"\b{re.escape(name)}\b", document.text):
+            yield match.span()
 
 
 def _stretch(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], start: int, end: int) -> slice:
