@@ -17,6 +17,7 @@ from kb.database import snapshot_session
 from kb.index import KbSource, SnapshotFolders, build_snapshot
 from kb.live.index import DeltaFull, KbReplaced
 from kb.snapshot import SnapshotError
+from model.adapter import SHIPPED, Adapter, read_adapter
 from model.encoder import Backend, Encoder, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
 from model.entity_encoder import EntityEncoder, payload_version
@@ -34,7 +35,24 @@ def open_encoder(settings: Settings) -> Encoder:
         source=settings.encoder,
         sha256=settings.encoder_sha256 or WEIGHTS_SHA256,
         threads=settings.threads,
+        adapter=_adapter(settings),
     )
+
+
+def open_adapter(settings: Settings) -> Adapter | None:
+    """Read what training added to the encoder, None where the settings want the encoder as it is.
+
+    Raises:
+        EncoderWeightsError: the file cannot be used.
+    """
+    path = _adapter(settings)
+    return None if path is None else read_adapter(path, settings.encoder_sha256 or WEIGHTS_SHA256)
+
+
+def _adapter(settings: Settings) -> Path | None:
+    if settings.adapter == "none":
+        return None
+    return SHIPPED if settings.adapter == "shipped" else Path(settings.adapter)
 
 
 def _backend(settings: Settings) -> Backend:

@@ -13,6 +13,7 @@ from app.commands.evaluate import evaluate_command
 from app.commands.fit import count_links, fit
 from app.commands.link import link
 from app.commands.serve import serve
+from app.commands.train import train
 from app.commands.up import setup, up
 from app.commands.weak_label import weak_label
 from app.terminal import MISTAKE, explain
@@ -33,6 +34,7 @@ app.add_typer(db.app, name="db", help="Look after the database.")
 app.add_typer(keys.app, name="keys", help="Make, list, rotate and revoke keys of the REST API.")
 app.add_typer(feedback.app, name="feedback", help="Learn from what people say about answers.")
 app.command("evaluate")(evaluate_command)
+app.command()(train)
 app.command("count-links")(count_links)
 app.command()(fit)
 app.command("weak-label")(weak_label)

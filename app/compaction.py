@@ -41,8 +41,11 @@ class Compaction:
         """Whether this process started a build that has not ended."""
         return self._process is not None
 
-    def start(self, newest: str) -> None:
-        """Start a build, unless one is under way or there is a newer snapshot than the one of this name."""
+    def start(self, newest: str, *, urgent: bool = False) -> None:
+        """Start a build, unless one is under way or there is a newer snapshot than the one of this name.
+
+        Unless it is urgent, the build takes one core at most, and that only while nothing else wants it.
+        """
         if self.running or time.monotonic() < self._not_before:
             return
         try:
@@ -54,10 +57,11 @@ class Compaction:
             self._lock.release()
             return
         log.info("building a new index")
-        gently = ["nice", "-n", "10"] if shutil.which("nice") else []
+        gently = ["nice", "-n", "19"] if shutil.which("nice") and not urgent else []
+        threads = {} if urgent else {"OMP_NUM_THREADS": "1", "NAMESAKE_THREADS": "1"}
         self._process = subprocess.Popen(
             [*gently, sys.executable, "-P", "-m", "app", "index", "build"],
-            env=os.environ | self._settings.environment(),
+            env=os.environ | self._settings.environment() | threads,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

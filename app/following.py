@@ -34,7 +34,7 @@ FULL_SECONDS = 5.0  # how long a new snapshot goes unnoticed while more has chan
 AGAIN_SECONDS = 1.0  # after the database was away
 # Between two refreshes there is so many times as long as the first of them took of the processor, within a limit:
 # however many edits come, requests have most of it, and what comes meanwhile is taken in together.
-REST, LONGEST_REST = 5, 0.2
+REST, LONGEST_REST = 10, 0.4
 
 
 class Follower:
@@ -127,7 +127,7 @@ class Follower:
             index = self._linker.index
             limit = self._settings.compact_after
             if limit and (full or index.outdated or index.delta_size >= limit):
-                self._compaction.start(self._seen)
+                self._compaction.start(self._seen, urgent=full)
             if full:
                 self._stopping.wait(FULL_SECONDS)  # reading what does not fit again and again would slow answers down
                 continue

@@ -40,6 +40,10 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _adapter(value: str) -> str:
+    return value if value in ("shipped", "none") else str(_absolute(Path(value)))
+
+
 def _postgres_url(url: str | None) -> str | None:
     if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
         raise ValueError("Input should be a Postgres URL such as postgresql://user:password@host:5432/namesake")
@@ -130,6 +134,12 @@ class Settings(BaseSettings):
         pattern=r"^[0-9a-f]{64}$",
         description="sha256 that the encoder's `model.safetensors` must have, 64 hexadecimal digits. Without it, the "
         "hash of the weights that Namesake was trained with.",
+    )
+    adapter: Annotated[str, AfterValidator(_adapter)] = Field(
+        default="shipped",
+        min_length=1,
+        description="What training adds to the encoder: `shipped` (comes with Namesake), the path of a file that "
+        "training wrote, or `none` for the encoder as it is. Another one needs an index of its own.",
     )
     scorer: Annotated[Path, AfterValidator(_absolute)] | None = Field(
         default=None,

@@ -12,7 +12,6 @@ from model.protocols import CandidateSource, FloatArray, IntArray
 from model.types import FoundBy
 
 MAX_CANDIDATES = 30
-ENOUGH_BY_ALIAS = 5  # with fewer, the search by meaning is asked too
 DENSE_RESULTS = 10
 INHERITED = 5  # candidates taken over from one longer name
 LONGER_NAMES = 3  # the latest ones say best who is meant; more of them would crowd out the alias's own bearers
@@ -171,13 +170,11 @@ class CandidateGenerator:
                     del known[:-LONGER_NAMES]
 
     def _add_dense(self, surfaces: Sequence[str], entries: list[dict[int, _Entry]], queries: FloatArray) -> None:
-        few = [
-            index for index, found in enumerate(entries) if len(found) < ENOUGH_BY_ALIAS and is_word(surfaces[index])
-        ]
-        if not few:
+        words = [index for index, surface in enumerate(surfaces) if is_word(surface)]
+        if not words:
             return
-        ordinals, scores = self._source.nearest(queries[few], DENSE_RESULTS)
-        for index, near, inner in zip(few, ordinals.tolist(), scores.tolist(), strict=True):
+        ordinals, scores = self._source.nearest(queries[words], DENSE_RESULTS)
+        for index, near, inner in zip(words, ordinals.tolist(), scores.tolist(), strict=True):
             for ordinal, score in zip(near, inner, strict=True):
                 if ordinal >= 0:
                     entry = entries[index].setdefault(ordinal, _Entry())
@@ -238,9 +235,15 @@ def _variants(surface: str) -> list[str]:
 def _table(entries: list[dict[int, _Entry]], totals: FloatArray, rows: IntArray) -> CandidateTable:
     kept: list[tuple[int, int, _Entry]] = []
     for index, found in enumerate(entries):
-        # Names of the document and aliases come before what was merely near in meaning.
+        # Of a name that many share, the rarest bearers give way to what is near in meaning: rare ones are among it.
+        near = sum(bool(entry.found & DENSE) for entry in found.values())
         ranked = sorted(found.items(), key=lambda item: (-item[1].short_form, item[1].found == DENSE, -item[1].count))
-        kept.extend((index, ordinal, entry) for ordinal, entry in ranked[:MAX_CANDIDATES])
+        places = MAX_CANDIDATES - near
+        for ordinal, entry in ranked:
+            if not entry.found & DENSE:
+                places -= 1
+            if entry.found & DENSE or places >= 0:
+                kept.append((index, ordinal, entry))
     return CandidateTable(
         mention=np.array([index for index, _, _ in kept], dtype=np.int32),
         ordinal=np.array([ordinal for _, ordinal, _ in kept], dtype=np.int32),

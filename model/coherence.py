@@ -29,7 +29,7 @@ def coherence_features(
     by_window = _sums(by_mention, window_of, int(window_of[-1]) + 1)
     others = unit(by_window[windows] - by_mention[table.mention])
     column["coherence"][:] = cosine(entity_vectors, others)
-    column["meaning"][:] = cosine(entity_vectors, vectors.queries()[table.mention])
+    column["meaning"][:] = cosine(entity_vectors, vectors.query[table.mention])
     positions, neighbours = store.neighbours(table.ordinal, MAX_NEIGHBOURS)
     strength = _relation_strength(table, windows, weight, positions, neighbours)
     column["relations"][:] = np.log1p(strength)

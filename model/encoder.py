@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from model.adapter import SHIPPED, Adapter, fold, read_adapter
 from model.encoder_weights import (
     HIDDEN_SIZE,
     WEIGHTS_SHA256,
@@ -57,15 +58,17 @@ class Encoder:
 
     Attributes:
         version: names weights, graph recipe and precision; vectors of two versions must not be mixed.
+        adapter: what was trained, its heads above all; None for the plain encoder.
         encoded: wordpieces encoded since the start.
     """
 
-    def __init__(self, tokenizer: Tokenizer, runner: Runner, version: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, runner: Runner, version: str, adapter: Adapter | None = None) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
         self._runner = runner
         self.version = version
+        self.adapter = adapter
         self.encoded = 0
         self._counting = Lock()
 
@@ -113,6 +116,7 @@ def load_encoder(
     source: str = "package",
     sha256: str = WEIGHTS_SHA256,
     threads: int | None = None,
+    adapter: Path | None = SHIPPED,
 ) -> Encoder:
     """Open the encoder.
 
@@ -122,21 +126,37 @@ def load_encoder(
         source: see `find_weights`.
         sha256: expected hash of the weights.
         threads: sequences encoded side by side; the default is the number of cores this process may use.
+        adapter: file of what was trained; None for the plain encoder.
 
     Raises:
-        EncoderWeightsError: weights missing or with another hash, or the tokenizer's file is damaged.
+        EncoderWeightsError: weights missing or with another hash, or a file is damaged.
     """
     folder = find_weights(source)
     digest = check_weights(folder, sha256)
     tokenizer = read_tokenizer(folder)
     workers = threads or len(os.sched_getaffinity(0))
+    trained = None if adapter is None else read_adapter(adapter, digest)
+    name = f"minilm-{digest[:8]}" if trained is None else f"minilm-{digest[:8]}-{trained.digest[:8]}"
     if backend == "torch":
         from model.encoder_torch import TorchRunner
 
-        return Encoder(tokenizer, TorchRunner(folder), f"minilm-{digest[:8]}-fp32")
+        return Encoder(tokenizer, TorchRunner(folder, trained), f"{name}-fp32", trained)
     precision: Literal["int8", "fp32"] = "int8" if backend == "onnx-int8" else "fp32"
-    graph = onnx_graph(folder, digest, cache, precision)
-    return Encoder(tokenizer, OnnxRunner(graph, workers), f"minilm-{digest[:8]}-{precision}")
+    graph = onnx_graph(lambda: open_bert(folder, trained, attn_implementation="eager"), name, cache, precision)
+    return Encoder(tokenizer, OnnxRunner(graph, workers), f"{name}-{precision}", trained)
+
+
+def open_bert(folder: Path, adapter: Adapter | None, **options: Any) -> Any:
+    """Open the encoder in torch (a `transformers.BertModel`), with what was trained folded in."""
+    import torch
+    from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    bert = AutoModel.from_pretrained(folder, dtype=torch.float32, **options)
+    if adapter is not None:
+        fold(bert, adapter)
+    return bert.eval()
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModel
-from transformers.utils.logging import disable_progress_bar
 
-from model.encoder import FloatArray
+from model.adapter import Adapter
+from model.encoder import FloatArray, open_bert
 
 BATCH_TOKENS = 16384
 
@@ -18,11 +17,11 @@ BATCH_TOKENS = 16384
 class TorchRunner:
     """Runs the encoder with torch, in batches of sequences of similar length; fp32 on a CPU, fp16 on a GPU."""
 
-    def __init__(self, folder: Path) -> None:
-        disable_progress_bar()
+    def __init__(self, folder: Path, adapter: Adapter | None = None) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
-        self._model = AutoModel.from_pretrained(folder, dtype=dtype).to(self.device).eval()
+        # What was trained is folded in before numbers lose digits.
+        self._model = open_bert(folder, adapter).to(self.device, dtype)
 
     @torch.inference_mode()
     def run(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:

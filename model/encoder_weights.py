@@ -10,8 +10,9 @@ import hashlib
 import importlib.util
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock
 
@@ -76,30 +77,34 @@ def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> str:
     return found
 
 
-def onnx_graph(folder: Path, digest: str, cache: Path, precision: Precision) -> Path:
+def onnx_graph(opened: Callable[[], Any], name: str, cache: Path, precision: Precision) -> Path:
     """Return the path of the encoder as an ONNX graph, made once and kept under `cache`; a damaged one is made again.
 
     The graph takes `input_ids` and `attention_mask` (int64, batch x tokens) and gives `hidden` (float32, batch x
     tokens x 384). The int8 graph has its matrices quantised to signed 8 bits a channel; activations are quantised as
     they come.
+
+    Args:
+        opened: opens the encoder in torch.
+        name: names its weights.
     """
-    path = cache / f"{digest[:12]}-{ONNX_RECIPE}" / f"{precision}.onnx"
+    path = cache / f"{name}-{ONNX_RECIPE}" / f"{precision}.onnx"
     if _is_whole(path):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / "lock"):
-        return _make_graph(folder, path.parent, precision)
+        return _make_graph(opened, path.parent, precision)
 
 
-def _make_graph(folder: Path, target: Path, precision: Precision) -> Path:
+def _make_graph(opened: Callable[[], Any], target: Path, precision: Precision) -> Path:
     """Return the graph in `target`, making it if it is absent or damaged; the caller holds the folder's lock."""
     path = target / f"{precision}.onnx"
     if not _is_whole(path):
         partial = path.with_suffix(".partial")
         if precision == "fp32":
-            _export_fp32(folder, partial)
+            _export_fp32(opened(), partial)
         else:
-            _quantise(_make_graph(folder, target, "fp32"), partial)
+            _quantise(_make_graph(opened, target, "fp32"), partial)
         # The hash comes last: a graph without it was interrupted and is made again.
         path.with_suffix(".sha256").unlink(missing_ok=True)
         partial.replace(path)
@@ -117,19 +122,15 @@ def _file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _export_fp32(folder: Path, target: Path) -> None:
+def _export_fp32(encoder: Any, target: Path) -> None:
     """Trace the encoder with torch, fuse its attention and layer norms, and write the graph to `target`."""
     import torch
     from onnxruntime.transformers import optimizer
-    from transformers import AutoModel
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
 
     class LastHidden(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = AutoModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+            self.encoder = encoder
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             hidden: torch.Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state

@@ -28,13 +28,8 @@ class EntityEncoder:
         self.model_version = payload_version(encoder)
 
     def title_text(self, entity_id: str, label: str) -> str:
-        """Return the text of the title channel.
-
-        That is the label, or the id where the id is the label with something that tells it from its namesakes:
-        `Mercury_(planet)` for Mercury.
-        """
-        readable = entity_id.replace("_", " ")
-        return readable if readable.startswith(label) else label
+        """Return the text of the title channel; see `title_text`."""
+        return title_text(entity_id, label)
 
     def encode(self, texts: list[str], progress: Callable[[int], None]) -> HalfArray:
         """Return one unit vector a text (texts x 384); see `TextCache.vectors`."""
@@ -45,6 +40,15 @@ class EntityEncoder:
         if len(texts) > FEW:
             return self._cache.vectors(texts)
         return self._encoder.embed(texts, MAX_TOKENS).astype(np.float16)
+
+
+def title_text(entity_id: str, label: str) -> str:
+    """Return the label, or the id where that is the label with something that tells it from its namesakes.
+
+    `Mercury_(planet)` is so much more than Mercury.
+    """
+    readable = entity_id.replace("_", " ")
+    return readable if readable.startswith(label) else label
 
 
 def payload_version(encoder: Encoder) -> str:

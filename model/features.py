@@ -27,6 +27,7 @@ CANDIDATE_FEATURES = (
     "title_window",
     "type_local",
     "type_mention",
+    "type_predicted",
     "no_types",
     "relations",
     "related",
@@ -54,6 +55,7 @@ NIL_FEATURES = (
     "nil_best_similarity",
     "nil_best_coherence",
     "nil_best_popularity",
+    "nil_best_meaning",
 )
 FEATURES = CANDIDATE_FEATURES + NIL_FEATURES
 
@@ -159,6 +161,7 @@ def _meaning_features(
     types, typed = store.types(table.ordinal)
     column["type_local"][:] = cosine(types, local)
     column["type_mention"][:] = cosine(types, own)
+    column["type_predicted"][:] = cosine(types, vectors.typed[table.mention])
     column["no_types"][:] = ~typed
 
 
@@ -175,6 +178,7 @@ def _nil_features(values: FloatArray, table: CandidateTable) -> FloatArray:
         (7, "alias_similarity"),
         (8, "coherence"),
         (9, "log_popularity"),
+        (10, "meaning"),
     ):
         np.maximum.at(result[:, target], table.mention, values[:, CANDIDATE_FEATURES.index(name)])
     return result

@@ -19,6 +19,7 @@ from model.mentions import Spans
 from model.protocols import CandidateSource, EntityStore, FloatArray
 from model.scorer import Scorer, Scores, probabilities
 from model.shared_words import DocumentWords, document_words
+from model.span_cues import SpanReading, read_spans
 from model.types import Candidate, Document, Link, LinkedDocument, LinkOptions
 
 DEFAULT_OPTIONS = LinkOptions()
@@ -56,6 +57,8 @@ class Linker:
         self.scorer = scorer
         self.generator = CandidateGenerator(source)
         self.word_ranks = encoder.word_ranks
+        self.query_head = None if encoder.adapter is None else encoder.adapter.query
+        self.span_head = None if encoder.adapter is None else encoder.adapter.span
 
     def link(self, documents: Sequence[Document], options: LinkOptions = DEFAULT_OPTIONS) -> list[LinkedDocument]:
         """Link documents.
@@ -101,10 +104,16 @@ class Linker:
             for piece, parts in zip(pieces, cuts, strict=True)
         ]
 
-    def detect(self, text: str) -> Spans:
+    def read_spans(self, text: str, encoded: windows.EncodedText) -> SpanReading | None:
+        """Let the span head, where there is one, read a text."""
+        return None if self.span_head is None else read_spans(text, encoded, self.span_head)
+
+    def detect(self, text: str, encoded: windows.EncodedText) -> Spans:
         """Find the mentions of a text: non-overlapping spans with the probability that each is one."""
-        spans = mentions.propose(text, self.source)
-        scores = self.scorer.mention_scores(mentions.features(text, spans, self.source, self.word_ranks))
+        reading = self.read_spans(text, encoded)
+        spans = mentions.propose(text, self.source, reading)
+        cues = mentions.features(text, spans, self.source, self.word_ranks, reading=reading)
+        scores = self.scorer.mention_scores(cues)
         spans = Spans(spans.starts, spans.ends, spans.rows, scores)
         # Longer names win over the shorter ones inside them, one or several, unless they are less likely.
         # What is less likely than the threshold could not be answered, however sure its entity.
@@ -116,13 +125,13 @@ class Linker:
         """Gather what a text says of spans (in text order); training and answering share it."""
         starts, ends = spans.starts.tolist(), spans.ends.tolist()
         surfaces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
-        vectors = mention_vectors(encoded, starts, ends)
+        vectors = mention_vectors(encoded, starts, ends, self.query_head)
         return Context(surfaces, vectors, document_words(text, encoded, vectors.window_of, starts, ends, self.store))
 
     def prepare(self, document: Document, encoded: windows.EncodedText, spans: Spans) -> Prepared:
         """Generate candidates for spans (in text order) and compute their features."""
         context = self.context(document.text, encoded, spans)
-        table = self.generator.generate(context.surfaces, spans.rows, context.vectors.queries())
+        table = self.generator.generate(context.surfaces, spans.rows, context.vectors.query)
         computed = features.compute(context.surfaces, context.words, table, context.vectors, self.store)
         return Prepared(document, spans, context.surfaces, table, computed)
 
@@ -130,9 +139,11 @@ class Linker:
         self, document: Document, encoded: windows.EncodedText | None, options: LinkOptions
     ) -> tuple[Link, ...]:
         given = document.mentions is not None
-        spans, order = given_spans(document) if given else (self.detect(document.text), None)
-        if encoded is None or not len(spans.starts):
+        if encoded is None:
             return tuple(_empty_links(document))
+        spans, order = given_spans(document) if given else (self.detect(document.text, encoded), None)
+        if not len(spans.starts):
+            return ()
         prepared = self.prepare(document, encoded, spans)
         scores = self.scorer.score(prepared.table, prepared.features)
         answers = list(self._answers(prepared, scores, options, given))

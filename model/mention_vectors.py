@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from model.adapter import QueryHead
 from model.encoder import unit
 from model.protocols import FloatArray, IntArray
 from model.windows import WINDOW, EncodedText
 
 LOCAL = 16  # wordpieces on either side of a mention
-VIEWS = 5  # of a mention: its words, its surroundings, its window, its first and its last wordpiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class MentionVectors:
 
     Attributes:
         own, local, window: unit vectors (mentions x 384) of its wordpieces, of its surroundings, of its window.
+        query: unit vectors to look for the entities by.
+        typed: unit vectors near to the names of the entities' types; zero where nothing was trained for it.
         window_of: its window.
         first, last: its first wordpiece, and the one after its last.
     """
@@ -29,6 +32,8 @@ class MentionVectors:
     own: FloatArray
     local: FloatArray
     window: FloatArray
+    query: FloatArray
+    typed: FloatArray
     window_of: IntArray
     first: IntArray
     last: IntArray
@@ -37,12 +42,10 @@ class MentionVectors:
         """Return the vectors of a run of mentions."""
         return MentionVectors(*(getattr(self, name)[first:last] for name in self.__slots__))
 
-    def queries(self) -> FloatArray:
-        """Return the unit vectors by which a mention looks for entities near to it in meaning."""
-        return unit(self.own + 0.5 * self.local + 0.5 * self.window)
 
-
-def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[int]) -> MentionVectors:
+def mention_vectors(
+    encoded: EncodedText, starts: Sequence[int], ends: Sequence[int], head: QueryHead | None = None
+) -> MentionVectors:
     """Compute the vectors of mentions from a text's contextual vectors.
 
     Of a mention that is longer than a window, the first wordpieces speak for the whole. The surroundings end where a
@@ -54,10 +57,17 @@ def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[
     window_of = encoded.window_of[first]
     before = np.maximum(first - LOCAL, encoded.seen_from[window_of])
     after = np.minimum(last + LOCAL, encoded.seen_to[encoded.window_of[last - 1]])
+    own, local = unit(_sums(encoded.hidden, first, last)), unit(_sums(encoded.hidden, before, after))
+    window = unit(encoded.window_vectors)[window_of]
+    query, typed = unit(own + 0.5 * local + 0.5 * window), np.zeros_like(own)
+    if head is not None:
+        query, typed = head.read(_views(encoded, own, local, window, first, last), query)
     return MentionVectors(
-        own=unit(_sums(encoded.hidden, first, last)),
-        local=unit(_sums(encoded.hidden, before, after)),
-        window=unit(encoded.window_vectors)[window_of],
+        own=own,
+        local=local,
+        window=window,
+        query=query,
+        typed=typed,
         window_of=window_of,
         first=first.astype(np.int32),
         last=last.astype(np.int32),
@@ -65,9 +75,19 @@ def mention_vectors(encoded: EncodedText, starts: Sequence[int], ends: Sequence[
 
 
 def mention_views(encoded: EncodedText, vectors: MentionVectors) -> FloatArray:
-    """Return all that is known of mentions by their places in the text (mentions x VIEWS x 384)."""
-    ends = encoded.hidden[vectors.first], encoded.hidden[vectors.last - 1]
-    return np.stack([vectors.own, vectors.local, vectors.window, *ends], axis=1)
+    """Return all that is known of mentions by their places in the text (mentions x 5 x 384)."""
+    return _views(encoded, vectors.own, vectors.local, vectors.window, vectors.first, vectors.last)
+
+
+def _views(
+    encoded: EncodedText,
+    own: FloatArray,
+    local: FloatArray,
+    window: FloatArray,
+    first: npt.NDArray[Any],
+    last: npt.NDArray[Any],
+) -> FloatArray:
+    return np.stack([own, local, window, encoded.hidden[first], encoded.hidden[last - 1]], axis=1)
 
 
 def _sums(hidden: FloatArray, first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> FloatArray:

@@ -17,6 +17,7 @@ from math import log, log1p
 import numpy as np
 
 from model.protocols import AliasMatches, CandidateSource, FloatArray, IntArray
+from model.span_cues import SPAN_CUES, SpanReading, unread
 
 FEATURES = (
     "bias",
@@ -36,6 +37,8 @@ FEATURES = (
     "no_alias",
     "unseen_lower",
     "function_word",
+    "article",
+    *SPAN_CUES,
 )
 # A run of capitalised words, joined by the small words that names contain. It may go over one line break. A full stop
 # ends it unless it belongs to an abbreviation ("St. Paul", "J. R. R. Tolkien").
@@ -44,6 +47,7 @@ _WORD = rf"(?:(?:{_UPPER}\w?\.|(?:{_UPPER}\.){{2,}})(?=[^\S\n])|{_UPPER}(?:[\w'�
 _GAP = r"(?:[^\S\n]+(?:\n[^\S\n]*)?|\n[^\S\n]*)"
 NAME = re.compile(rf"\b{_WORD}(?:{_GAP}(?:(?:of|the|de|la|van|von|der|and|&){_GAP})?{_WORD})*")
 WORD = re.compile(r"\w+")
+ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
 SENTENCE_START = re.compile(r"(?:(?:^|\n)\W*|[.!?…:]['\"”’)\]]*\s+['\"“‘«(\[]*|[-–—•*]\s+)$")
 PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
 # fmt: off
@@ -82,14 +86,16 @@ class Spans:
         return Spans(self.starts[index], self.ends[index], self.rows[index], self.scores[index])
 
 
-def propose(text: str, source: CandidateSource) -> Spans:
+def propose(text: str, source: CandidateSource, reading: SpanReading | None = None) -> Spans:
     """Find the spans that may be mentions; their scores are still zero."""
     matches = source.match(text)
     if PARAGRAPH_BREAK.search(text):
         matches = _inside_paragraphs(text, matches)
     known = set(zip(matches.starts.tolist(), matches.ends.tolist(), strict=True))
     names = [match.span() for match in NAME.finditer(text)]
-    extra = [span for span in ((start, _trim(text, start, end)) for start, end in names) if span not in known]
+    read = [] if reading is None else [span for span in reading.marked() if _is_one_name(text, *span)]
+    trimmed = dict.fromkeys((start, _trim(text, start, end)) for start, end in names + read)
+    extra = [span for span in trimmed if span not in known]
     starts = np.concatenate([matches.starts, np.array([start for start, _ in extra], dtype=np.int32)])
     ends = np.concatenate([matches.ends, np.array([end for _, end in extra], dtype=np.int32)])
     rows = np.concatenate([matches.rows, np.full(len(extra), -1, dtype=np.int32)])
@@ -101,6 +107,10 @@ def _inside_paragraphs(text: str, matches: AliasMatches) -> Spans:
     spans = Spans(matches.starts, matches.ends, matches.rows, np.zeros(len(matches.rows), dtype=np.float32))
     pairs = zip(matches.starts.tolist(), matches.ends.tolist(), strict=True)
     return spans.take([at for at, (start, end) in enumerate(pairs) if not PARAGRAPH_BREAK.search(text, start, end)])
+
+
+def _is_one_name(text: str, start: int, end: int) -> bool:
+    return WORD.search(text, start, end) is not None and PARAGRAPH_BREAK.search(text, start, end) is None
 
 
 def _trim(text: str, start: int, end: int) -> int:
@@ -118,11 +128,13 @@ def features(
     source: CandidateSource,
     word_ranks: dict[str, int],
     own: IntArray | None = None,
+    reading: SpanReading | None = None,
 ) -> FloatArray:
     """Return the cues of spans (spans x FEATURES).
 
     Args:
         own: what this very text added to the aliases' statistics (spans x 5), to be left out when it is learned from.
+        reading: what the span head says of the text, where there is one.
         word_ranks: lower-case words of the encoder's vocabulary with their rank; it is ordered by frequency.
     """
     count = len(spans.rows)
@@ -145,7 +157,8 @@ def features(
         at = bisect_right(name_starts, start) - 1
         inside = at >= 0 and end <= names[at][1] and (end - start) < 0.9 * (names[at][1] - names[at][0])
         cues.append(_cues(text[start:end], starts_sentence[start], inside, numbers, word_ranks))
-    result[:] = cues
+    result[:, : -len(SPAN_CUES)] = cues
+    result[:, -len(SPAN_CUES) :] = unread(count) if reading is None else reading.cues(text, spans.starts, spans.ends)
     result[:, FEATURES.index("no_alias")] = ~known
     return result
 
@@ -179,6 +192,7 @@ def _cues(
         0.0,
         not upper and not seen and not number,
         all(word in FUNCTION_WORDS for word in words),
+        ARTICLE.match(surface) is not None,
     ]
 
 

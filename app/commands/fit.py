@@ -13,11 +13,15 @@ from app.terminal import CommandError, command_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.settings import Settings
     from model.evaluation.corpus import LabelledDocument
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
 EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from."
 COUNTED_HELP = "Source that `namesake count-links` was run on, to learn detection from too; may be repeated."
+HELD_OUT_HELP = (
+    "Learn only from the pages that the encoder's training held out: of these very documents, the others look too easy."
+)
 SOURCE_HELP = "Only documents of this source; may be repeated."
 
 
@@ -57,6 +61,7 @@ def fit(
     exhaustive: Annotated[list[Path], typer.Option("--exhaustive", help=EXHAUSTIVE_HELP, show_default=False)],
     source: Annotated[list[str] | None, typer.Option(help=SOURCE_HELP, show_default=False)] = None,
     counted: Annotated[list[str] | None, typer.Option(help=COUNTED_HELP, show_default=False)] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", help=HELD_OUT_HELP)] = False,
     sample: Annotated[int, typer.Option(min=10, help="Documents of each source to learn from.")] = 1500,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the hidden candidates and the held-out pages.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write the weights; the shipped ones by default.")] = None,
@@ -68,7 +73,7 @@ def fit(
     calibration.
 
     Example:
-    namesake fit --documents train.jsonl.gz --exhaustive gum-train.jsonl.gz --source wiki-prose --source wiki-table
+    namesake fit --documents train.jsonl.gz --exhaustive gum-train.jsonl.gz --source wiki-prose --held-out
     """
     from app.progress import step_bars
     from app.service import open_database
@@ -80,20 +85,42 @@ def fit(
     weights_file = out or WEIGHTS
     _make_folder(weights_file)
     every = list(_read(documents, source))
-    chosen = _sample(every, sample, seed)
+    whole = list(_read(exhaustive, None))
+    chosen = every
+    if held_out:
+        chosen, whole = _unseen(settings, every, whole)
+    chosen = _sample(chosen, sample, seed)
     if not chosen:
         raise CommandError("There are no documents to learn from", "check --documents and --source")
     from app.assembly import open_pipeline
 
     with open_database(settings), step_bars() as progress:
         linker = open_pipeline(settings, FeatureScorer(untrained()))
-        whole = list(_read(exhaustive, None))
         try:
             report = fit_weights(linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress)
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
     save(report.weights, weights_file)
     typer.echo(report.summary())
+
+
+def _unseen(
+    settings: Settings, documents: list[LabelledDocument], exhaustive: list[LabelledDocument]
+) -> tuple[list[LabelledDocument], list[LabelledDocument]]:
+    """Return the documents of pages that the encoder's training held out."""
+    from app.assembly import open_adapter
+    from model.training.documents import page_name, page_number
+    from model.training.split import Split
+
+    adapter = open_adapter(settings)
+    if adapter is None:
+        raise CommandError("NAMESAKE_ADAPTER is none: nothing was held out", "leave --held-out away")
+    seed = int(adapter.held_out["seed"])
+    some, whole = (Split(adapter.held_out[name], seed=seed) for name in ("pages", "exhaustive"))
+    return (
+        [document for document in documents if some.page_held_out(page_number(page_name(document)))],
+        [document for document in exhaustive if whole.page_held_out(page_number(page_name(document)))],
+    )
 
 
 def _make_folder(file: Path) -> None:

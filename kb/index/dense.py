@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ def write_dense(path: Path, titles: HalfArray, descriptions: HalfArray, descript
     and entities can be deleted from them).
     """
     count, dimensions = titles.shape
-    faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
     if count <= FLAT_LIMIT:
         index: Any = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
     else:

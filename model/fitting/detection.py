@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,9 +11,11 @@ from model.evaluation.corpus import LabelledDocument
 from model.fitting.logit import Array, fit_binary
 from model.linker import Linker
 from model.protocols import FloatArray, IntArray
+from model.span_cues import SpanReading
+from model.types import Document
 
-ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
 UNLINKED_NAME = 0.1  # weight of a capitalised span without a link where not every mention is marked: it may well be one
+BLOCK = 32  # documents encoded together
 PROSE_WEIGHT = 0.5  # of a span in documents where not every mention is marked
 
 
@@ -29,14 +30,14 @@ def fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument], partia
     values: list[FloatArray] = []
     labels: list[FloatArray] = []
     weights: list[FloatArray] = []
-    for document in (*exhaustive, *partial):
+    for document, reading in readings(linker, [*exhaustive, *partial]):
         whole = document in exhaustive
-        spans = mentions.propose(document.text, linker.source)
+        spans = mentions.propose(document.text, linker.source, reading)
         gold = gold_spans(document)
         found = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
         right = np.array([span in gold for span in found], dtype=np.float32)
         own = None if whole else _own_statistics(document.text, spans, right)
-        cues = mentions.features(document.text, spans, linker.source, linker.word_ranks, own)
+        cues = mentions.features(document.text, spans, linker.source, linker.word_ranks, own, reading)
         named = cues[:, mentions.FEATURES.index("capitalised")] > 0
         unsure = np.where((right == 0) & named, UNLINKED_NAME, 1.0) * PROSE_WEIGHT
         values.append(cues)
@@ -46,13 +47,24 @@ def fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument], partia
     return fit_binary(stacked[0], stacked[1], stacked[2])
 
 
+def readings(
+    linker: Linker, documents: Sequence[LabelledDocument]
+) -> Iterator[tuple[LabelledDocument, SpanReading | None]]:
+    """Yield documents with what the span head says of each."""
+    for start in range(0, len(documents), BLOCK):
+        block = documents[start : start + BLOCK]
+        plain = [Document(document.id, document.text) for document in block]
+        for document, encoded in zip(block, linker.encode(plain), strict=True):
+            yield document, None if encoded is None else linker.read_spans(document.text, encoded)
+
+
 def gold_spans(document: LabelledDocument) -> dict[tuple[int, int], str | None]:
     """Return a document's mentions, with an article before the name left out, and their entities."""
     return {(_without_article(document.text, m.start), m.end): m.entity for m in document.mentions}
 
 
 def _without_article(text: str, start: int) -> int:
-    article = ARTICLE.match(text, start)
+    article = mentions.ARTICLE.match(text, start)
     return article.end() if article else start
 
 

@@ -43,7 +43,7 @@ def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageC
         gold = gold_ordinals(labelled, order, linker.store)
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
-        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.queries(), without)
+        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without)
         hidden = random.random(len(gold)) < NIL_SHARE
         table = _hide(table, np.where(hidden, gold, -1))
         popularity = without.popularity(table.ordinal)

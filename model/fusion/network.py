@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.adapter import VIEWS
 from model.encoder_weights import HIDDEN_SIZE
 from model.fusion.inputs import CHANNELS, DISTANCES, EDGES
-from model.mention_vectors import VIEWS
 
 MASKED = -1e4  # an attention logit that means never, also in half precision
 

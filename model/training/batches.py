@@ -27,7 +27,7 @@ MOST_CELLS = 600_000  # pairs of candidates in one padded batch: what fits in me
 TITLE, DESCRIPTION, TYPES = range(3)
 OWN, FIRST, LAST = 0, 3, 4  # views of a mention that are its own words
 RELATION_FEATURES = [CANDIDATE_FEATURES.index(name) for name in ("relations", "related", "shared_neighbours")]
-TYPE_FEATURES = [CANDIDATE_FEATURES.index(name) for name in ("type_local", "type_mention")]
+TYPE_FEATURES = [CANDIDATE_FEATURES.index(name) for name in ("type_local", "type_mention", "type_predicted")]
 DESCRIPTION_FEATURES = [CANDIDATE_FEATURES.index(name) for name in ("description_window", "description_local")]
 
 

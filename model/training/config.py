@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model.training.encoder_config import EncoderConfig
+
 Precision = Literal["auto", "fp32", "bf16"]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PartShare = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -134,6 +136,7 @@ class TrainingConfig(Section):
     """A whole configuration; only `documents` has no default."""
 
     data: DataConfig
+    encoder: EncoderConfig = EncoderConfig()
     model: ModelConfig = ModelConfig()
     regularisation: RegularisationConfig = RegularisationConfig()
     optimisation: OptimisationConfig = OptimisationConfig()
@@ -147,7 +150,7 @@ class TrainingConfig(Section):
         checkpoints may change.
         """
         values: dict[str, object] = {}
-        for section in ("data", "model", "regularisation", "optimisation"):
+        for section in ("data", "encoder", "model", "regularisation", "optimisation"):
             for key, value in getattr(self, section).model_dump().items():
                 values[f"{section}.{key}"] = [path.name for path in value] if isinstance(value, tuple) else value
         del values["optimisation.threads"]

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 from transformers import AutoModel
 
+from model.adapter import ENCODER, HELD_OUT, LINEAR, QUERY_HIDDEN, VIEWS
 from model.encoder import CLS, SEP
 from model.encoder_weights import HIDDEN_SIZE
-from model.mention_vectors import LOCAL, VIEWS
+from model.mention_vectors import LOCAL
 from model.span_head import MARKS, SHAPES, SPAN_HIDDEN
 
 MASK = 103
-HIDDEN = 512
 ADAPTER_SCALE = 2.0  # alpha / rank: keeps learning rates comparable between ranks
-LINEAR = {  # of a layer: our names, and the library's
-    "query": "attention.self.query",
-    "key": "attention.self.key",
-    "value": "attention.self.value",
-    "attention_output": "attention.output.dense",
-    "intermediate": "intermediate.dense",
-    "output": "output.dense",
-}
 
 
 class LowRank(nn.Module):
@@ -50,14 +43,14 @@ class EncoderNetwork(nn.Module):
     def __init__(self, folder: Path, rank: int) -> None:
         """Open the encoder in `folder` and put an adapter of this rank beside each of its matrices."""
         super().__init__()
-        plain = AutoModel.from_pretrained(folder, dtype=torch.float32, add_pooling_layer=False)
+        plain = AutoModel.from_pretrained(folder, dtype=torch.float32)
         self.bert = plain.requires_grad_(False)
         for _, linear in _adapted(self.bert):
             outputs, inputs = linear.weight.shape
             parametrize.register_parametrization(linear, "weight", LowRank(outputs, inputs, rank))
-        self.inner = nn.Linear(VIEWS * HIDDEN_SIZE, HIDDEN)
-        self.query = nn.Linear(HIDDEN, HIDDEN_SIZE)
-        self.types = nn.Linear(HIDDEN, HIDDEN_SIZE)
+        self.inner = nn.Linear(VIEWS * HIDDEN_SIZE, QUERY_HIDDEN)
+        self.query = nn.Linear(QUERY_HIDDEN, HIDDEN_SIZE)
+        self.types = nn.Linear(QUERY_HIDDEN, HIDDEN_SIZE)
         self.span_inner = nn.Linear(HIDDEN_SIZE + 3 * MARKS, SPAN_HIDDEN)
         self.span_outer = nn.Linear(SPAN_HIDDEN, 3)
         self.query_scale = nn.Parameter(torch.tensor(3.0))  # logarithms of inverse temperatures
@@ -143,8 +136,24 @@ def trained_tensors(network: EncoderNetwork) -> dict[str, Tensor]:
     return {name: tensor.detach().half().cpu().contiguous() for name, tensor in tensors.items()}
 
 
+def save_trained(network: EncoderNetwork, path: Path, encoder_sha256: str, held_out: Mapping[str, float]) -> None:
+    """Write what training made, for `model.adapter.read_adapter`.
+
+    Args:
+        encoder_sha256: the weights that training started from.
+        held_out: see `model.adapter.Adapter`.
+
+    Raises:
+        OSError: the disk is full; a file that was there stays.
+    """
+    metadata = {ENCODER: encoder_sha256} | {name: str(held_out[name]) for name in HELD_OUT}
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_bytes(save(trained_tensors(network), metadata))
+    unfinished.replace(path)
+
+
 def _adapted(bert: Any) -> Iterator[tuple[str, Any]]:
     """Yield the matrices that get an adapter, and their names."""
     for number, layer in enumerate(bert.encoder.layer):
-        for name, path in LINEAR.items():
+        for name, (path, _, _) in LINEAR.items():
             yield f"{number}.{name}", layer.get_submodule(path)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.span_head import tagged_stretches
 from model.training.encoder_batches import Chosen, NumberArray, Sampler, Texts, by_length
 from model.training.encoder_config import EncoderConfig
 from model.training.encoder_data import EncoderData
@@ -33,7 +32,6 @@ MINED = 16
 BoolArray = npt.NDArray[np.bool_]
 
 SEARCHED = 512  # mentions searched for at a time
-MOST_MEASURED = 8000  # mentions
 EXHAUSTIVE_WEIGHT = 1.0  # of the tags of windows with every mention marked, beside the others'
 
 
@@ -225,7 +223,7 @@ class EncoderTask:
         self.module.eval()
         with torch.no_grad():
             mentions, within = self.sampler.mentions_of(self.sampler.training, None)
-            found = self._nearest(self.sampler.training, mentions, within, self._all_entities(), MINED + 1).numpy()
+            found = self.nearest(self.sampler.training, mentions, within, self.entity_vectors(), MINED + 1).numpy()
         self.module.train(was_training)
         gold = self.data.windows.gold[mentions]
         right = found == gold[:, None]
@@ -235,7 +233,8 @@ class EncoderTask:
         result[mentions, : wrong.shape[1]] = wrong
         return result
 
-    def _all_entities(self) -> Tensor:
+    def entity_vectors(self) -> Tensor:
+        """Return the retrieval vectors of all entities (entities x 384), in half precision."""
         vectors = []
         everyone = np.ones(len(self._described), dtype=np.bool_)
         for start in range(0, len(everyone), 16_384):
@@ -243,16 +242,17 @@ class EncoderTask:
             vectors.append(self._entities(rows, everyone[rows], self._described[rows]).to(torch.bfloat16))
         return torch.cat(vectors)
 
-    def _nearest(
+    def nearest(
         self, windows: NumberArray, mentions: NumberArray, within: NumberArray, entities: Tensor, k: int
     ) -> Tensor:
         """Return the ordinals of the entities nearest to mentions (mentions x k), on the CPU."""
-        queries = self._queries(windows, mentions, within)[0].to(entities.dtype)
+        queries = self.queries(windows, mentions, within)[0].to(entities.dtype)
         k = min(k, len(entities))
         parts = [(part @ entities.T).topk(k).indices.int().cpu() for part in torch.split(queries, SEARCHED)]
         return torch.cat(parts) if parts else torch.zeros((0, k), dtype=torch.int32)
 
-    def _queries(self, windows: NumberArray, mentions: NumberArray, within: NumberArray) -> tuple[Tensor, Tensor]:
+    def queries(self, windows: NumberArray, mentions: NumberArray, within: NumberArray) -> tuple[Tensor, Tensor]:
+        """Return the vectors of mentions near their entities and near their types (mentions x 384 each)."""
         found: list[tuple[Tensor, Tensor]] = []
         for start in range(0, len(windows), 1024):
             block = np.arange(start, min(start + 1024, len(windows)))
@@ -264,55 +264,18 @@ class EncoderTask:
         return torch.cat(queries), torch.cat(typed)
 
     def evaluate(self) -> dict[str, float]:
-        """Measure on held-out pages: retrieval among all entities, choice among bearers, types, and tags."""
-        values: dict[str, float] = {}
-        entities = self._all_entities()
-        for number, source in enumerate(self.data.sources):
-            windows = self.sampler.held_out[self.data.windows.source[self.sampler.held_out] == number]
-            mentions, within = self.sampler.mentions_of(windows, None)
-            mentions, within = mentions[:MOST_MEASURED], within[:MOST_MEASURED]
-            if len(mentions):
-                values |= {
-                    f"{name} {source}": value for name, value in self._measure(windows, mentions, within, entities)
-                }
-        return values | self._measure_tags()
+        """Measure on held-out pages; see `model.training.encoder_evaluation`."""
+        from model.training.encoder_evaluation import evaluate
 
-    def _measure(
-        self, windows: NumberArray, mentions: NumberArray, within: NumberArray, entities: Tensor
-    ) -> list[tuple[str, float]]:
-        gold = self.data.windows.gold[mentions]
-        near = self._nearest(windows, mentions, within, entities, 30).numpy()
-        right = near == gold[:, None]
-        queries, _ = self._queries(windows, mentions, within)
-        bearers = np.concatenate([gold[:, None], self.data.windows.bearers[mentions]], axis=1)
-        index = torch.from_numpy(np.maximum(bearers, 0).astype(np.int64)).to(self.device)
-        scores = torch.stack(
-            [(queries * entities[index[:, column]].float()).sum(dim=-1) for column in range(bearers.shape[1])], dim=1
-        )
-        scores[torch.from_numpy(bearers < 0).to(self.device)] = -2
-        return [
-            *((f"recall@{k}", float(right[:, :k].any(axis=1).mean())) for k in (1, 10, 30)),
-            ("right bearer", float((scores.argmax(dim=1) == 0).float().mean())),
-        ]
+        return evaluate(self)
 
-    def _measure_tags(self) -> dict[str, float]:
-        """Return precision and recall of tagged stretches of held-out windows in which every mention is marked."""
-        rows = self.sampler.held_out[self.data.windows.exhaustive[self.sampler.held_out]]
-        if not len(rows):
-            return {}
-        found: set[tuple[int, int, int]] = set()
-        gold: set[tuple[int, int, int]] = set()
-        certain = np.eye(4, dtype=np.float32)  # the last row, for what is unknown, says outside
-        for row in rows.tolist():
-            pieces, sizes = self._texts["windows"].padded(np.array([row]))
-            states, there = self.module.hidden(pieces, sizes)
-            marks, _ = self._marks.padded(np.array([row]))
-            logs = self.module.tags(states[:, 1:-1], unpacked_marks(marks, there[:, 2:]))[0].cpu().numpy()
-            tags = self.data.windows.tags[slice(*self.data.windows.pieces.offsets[row : row + 2])]
-            found |= {(row, *stretch) for stretch in tagged_stretches(logs)}
-            gold |= {(row, *stretch) for stretch in tagged_stretches(certain[tags][:, :3])}
-        right = len(found & gold)
-        return {"tag precision": right / max(len(found), 1), "tag recall": right / max(len(gold), 1)}
+    def tag_logs(self, window: int) -> npt.NDArray[np.float32]:
+        """Return the log odds of the tags of a window's wordpieces (wordpieces x 3)."""
+        row = np.array([window])
+        states, there = self.module.hidden(*self._texts["windows"].padded(row))
+        marks, _ = self._marks.padded(row)
+        logits = self.module.tags(states[:, 1:-1], unpacked_marks(marks, there[:, 2:]))
+        return np.asarray(logits[0].cpu().numpy(), dtype=np.float32)
 
 
 def _similarities(left: Tensor, right: Tensor) -> Tensor:

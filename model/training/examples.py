@@ -39,6 +39,8 @@ FIELDS: dict[str, tuple[str, type[np.generic], int]] = {
     "own": ("m", np.float16, HIDDEN_SIZE),
     "local": ("m", np.float16, HIDDEN_SIZE),
     "window": ("m", np.float16, HIDDEN_SIZE),
+    "query": ("m", np.float16, HIDDEN_SIZE),
+    "typed": ("m", np.float16, HIDDEN_SIZE),
     "window_of": ("m", np.int32, 0),
     "first": ("m", np.int32, 0),
     "last": ("m", np.int32, 0),
@@ -221,7 +223,7 @@ def _fields(
     context = linker.context(document.text, encoded, spans)
     without = None if pages is None else pages.without(page_of(labelled.id))
     popularity = linker.store.popularity if without is None else without.popularity
-    table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.queries(), without)
+    table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without)
     known = popularity(table.ordinal)
     values = compute(context.surfaces, context.words, table, context.vectors, linker.store, known)
     vectors = {name: getattr(context.vectors, name) for name in MentionVectors.__slots__}

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.evaluation.corpus import NEUTRAL_KINDS, LabelledDocument
-from model.fitting.detection import ARTICLE
-from model.mentions import FUNCTION_WORDS
+from model.mentions import ARTICLE, FUNCTION_WORDS
 from model.span_head import BEGIN, INSIDE, MARKS, OUTSIDE, SHAPES, wordpiece_marks
 
 UNKNOWN = -1

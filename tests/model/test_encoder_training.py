@@ -1,0 +1,150 @@
+"""The encoder learns from packed wordpieces: what is packed, and that training it teaches something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from small_task import run, small_config
+from training_kb import ENTITIES, TYPES
+
+from model.encoder import Backend, Encoder
+from model.encoder_weights import find_weights
+from model.evaluation.corpus import GoldMention, LabelledDocument
+from model.training.encoder_config import EncoderConfig
+from model.training.encoder_data import EncoderData, KnownEntity, Packer, load_encoder_data
+from model.training.encoder_network import EncoderNetwork
+from model.training.encoder_task import EncoderTask
+from model.training.split import Split
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+KNOWN = [
+    KnownEntity(
+        entity.id, entity.label, entity.description, entity.types, tuple((a.text, a.count) for a in entity.aliases)
+    )
+    for entity in ENTITIES
+]
+TEXTS = [
+    ("Lincoln became president and Lincoln freed the slaves.", "Lincoln", "Abraham_Lincoln"),
+    ("The streets of Lincoln are full of farmers.", "Lincoln", "Lincoln,_Nebraska"),
+    ("Queen played their songs on a stage in London.", "Queen", "Queen_(band)"),
+    ("The NBA sells tickets to its games.", "NBA", "National_Basketball_Association"),
+    ("Lawyers of the NBA met a judge.", "NBA", "National_Bar_Association"),
+    ("Football is played at the Palace by eleven men.", "Palace", "Crystal_Palace"),
+    ("The French president lives in the Palace.", "Palace", "Élysée_Palace"),
+    ("Springfield is a town in Ohio.", "Springfield", "Springfield,_Ohio"),
+]
+
+
+def document(number: int, text: str, name: str, entity: str) -> LabelledDocument:
+    start = text.index(name)
+    return LabelledDocument(
+        f"wiki-prose/Page {number}#0",
+        "wiki-prose",
+        text,
+        (GoldMention(start, start + len(name), entity, "anchor"),),
+        page=f"Page {number}",
+    )
+
+
+DOCUMENTS = [document(number, *parts) for number, parts in enumerate(TEXTS)]
+
+
+def pack(encoder: Encoder, documents: list[LabelledDocument], division: Split) -> EncoderData:
+    packer = Packer(encoder, division)
+    packer.add_entities(KNOWN, [(record.id, record.label) for record in TYPES])
+    return packer.pack((one, False) for one in documents)
+
+
+@pytest.fixture(scope="module")
+def data(encoders: dict[Backend, Encoder]) -> EncoderData:
+    return pack(encoders["onnx-int8"], DOCUMENTS, Split(0.0))
+
+
+def words(encoder: Encoder, ids: np.ndarray[tuple[int], np.dtype[np.uint16]]) -> str:
+    tokenizer: Tokenizer = encoder._tokenizer
+    return str(tokenizer.decode(ids.tolist()))
+
+
+def test_windows_mentions_and_entities_are_packed(data: EncoderData, encoders: dict[Backend, Encoder]) -> None:
+    encoder = encoders["onnx-int8"]
+    ids = [entity.id for entity in KNOWN]
+    assert len(data.windows.gold) == len(TEXTS)
+    for row, (text, name, entity) in enumerate(TEXTS):
+        window = int(data.windows.mention_window[row])
+        pieces = data.windows.pieces[window]
+        assert words(encoder, pieces).replace(" ", "") == text.lower().replace(" ", "")
+        part = pieces[data.windows.first[row] : data.windows.last[row]]
+        assert words(encoder, part) == name.lower()
+        assert ids[data.windows.gold[row]] == entity
+    assert words(encoder, data.entities.titles[ids.index("Lonely_name")]) == "lonely name of nobody else"
+    assert data.entities.popularity[ids.index("Abraham_Lincoln")] == 41
+    types = data.entities.types[ids.index("Queen_(band)")]
+    assert [words(encoder, data.entities.type_names[row]) for row in types.tolist()] == ["band"]
+
+
+def test_other_bearers_of_the_alias_are_packed_the_most_frequent_first(data: EncoderData) -> None:
+    ids = [entity.id for entity in KNOWN]
+    bearers = [row for row in data.windows.bearers[0].tolist() if row >= 0]
+    assert [ids[row] for row in bearers] == ["Lincoln,_Nebraska"]
+    assert [ids[row] for row in data.windows.bearers[4].tolist() if row >= 0] == ["National_Basketball_Association"]
+
+
+def test_links_of_a_page_to_itself_are_left_out(encoders: dict[Backend, Encoder]) -> None:
+    own = document(0, *TEXTS[0])
+    own = LabelledDocument(own.id, own.source, own.text, own.mentions, page="Abraham Lincoln")
+    assert len(pack(encoders["onnx-int8"], [own], Split(0.0)).windows.gold) == 0
+
+
+def test_a_file_gives_the_same_data_again(data: EncoderData, tmp_path: Path) -> None:
+    data.save(tmp_path / "data.npz")
+    again = load_encoder_data(tmp_path / "data.npz")
+    assert again.fingerprint == data.fingerprint
+    assert again.sources == data.sources == ("wiki-prose",)
+    np.testing.assert_array_equal(again.windows.tags, data.windows.tags)
+    np.testing.assert_array_equal(again.windows.bearers, data.windows.bearers)
+    for name in ("titles", "descriptions", "type_names", "types"):
+        np.testing.assert_array_equal(getattr(again.entities, name).offsets, getattr(data.entities, name).offsets)
+
+
+def task(data: EncoderData, folder: Path, epochs: int = 12, division: Split | None = None) -> EncoderTask:
+    torch.manual_seed(1)
+    network = EncoderNetwork(find_weights(), rank=4)
+    config = EncoderConfig(rank=4, windows=8, mention_dropout=0.0, typing=0.2)
+    return EncoderTask(network, data, config, division or Split(0.0), {}, epochs, folder)
+
+
+def test_training_brings_mentions_to_their_entities(data: EncoderData, tmp_path: Path) -> None:
+    made = task(data, tmp_path / "mined")
+    config = small_config(tmp_path / "checkpoints", learning_rate=2e-3, epochs=1)
+    history = run(made, config).history  # type: ignore[arg-type] # its runner says that it is for the small task
+    assert np.mean(history.losses[-3:]) < 0.7 * np.mean(history.losses[:3])
+
+
+def test_a_step_is_the_same_whenever_it_is_computed(data: EncoderData, tmp_path: Path) -> None:
+    first, second = task(data, tmp_path / "a"), task(data, tmp_path / "b")
+    torch.manual_seed(5)
+    one = first.loss(3)
+    torch.manual_seed(5)
+    assert float(second.loss(3).loss.detach()) == float(one.loss.detach())
+    assert first.fingerprint == second.fingerprint
+
+
+def test_held_out_pages_and_entities_are_not_learned_from(encoders: dict[Backend, Encoder], tmp_path: Path) -> None:
+    division = Split(0.4, entities=0.4)
+    made = task(pack(encoders["onnx-int8"], DOCUMENTS, division), tmp_path, division=division)
+    assert 0 < len(made.sampler.held_out) < len(TEXTS)
+    rows, _ = made.sampler.mentions_of(made.sampler.training, np.random.default_rng(0))
+    gold = made.data.windows.gold[rows]
+    assert not made.data.entities.held_out[gold].any()
+    assert made.data.entities.held_out[made.data.windows.gold].any()
+    made.module.eval()
+    with torch.no_grad():
+        measured = made.evaluate()
+    assert {"recall@1 wiki-prose", "recall@30 wiki-prose", "right bearer wiki-prose"} <= set(measured)
+    assert all(0 <= value <= 1 for value in measured.values())
