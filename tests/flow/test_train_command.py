@@ -1,0 +1,83 @@
+"""`namesake train`: from a knowledge base and documents to a file that the service opens."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model.adapter import read_adapter
+from model.encoder import load_encoder
+from model.encoder_weights import WEIGHTS_SHA256
+
+if TYPE_CHECKING:
+    from app.service import Service
+
+TEXTS = [
+    ("Lincoln is the capital of Nebraska.", {"Lincoln": "Lincoln,_Nebraska", "Nebraska": "Nebraska"}),
+    ("Java is an island of Indonesia.", {"Java": "Java_(island)", "Indonesia": "Indonesia"}),
+    ("Berlin is the capital of Germany.", {"Berlin": "Berlin", "Germany": "Germany"}),
+    ("Omaha is the largest city of Nebraska.", {"Omaha": "Omaha,_Nebraska", "Nebraska": "Nebraska"}),
+]
+CONFIG = """
+[data]
+documents = ["documents.jsonl"]
+held_out_pages = 0.3
+
+[encoder]
+rank = 2
+windows = 4
+
+[optimisation]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rows = []
+    for number, (text, names) in enumerate(TEXTS):
+        mentions = [
+            {"start": text.index(name), "end": text.index(name) + len(name), "entity": entity}
+            for name, entity in names.items()
+        ]
+        rows.append({"id": f"news/{number}#0", "source": "news", "text": text, "mentions": mentions})
+    (tmp_path / "documents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "encoder.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def train(service: "Service", config: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"NAMESAKE_HOME": str(service.settings.home)}
+    command = [sys.executable, "-m", "app", "train", "--config", str(config), *options]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_training_writes_a_file_that_the_encoder_opens(starter_service: "Service", folder: Path) -> None:
+    result = train(starter_service, folder / "encoder.toml")
+    assert result.returncode == 0, result.stderr
+    trained = folder / "checkpoints" / "encoder.safetensors"
+    assert f"NAMESAKE_ADAPTER={trained}" in result.stdout
+    assert "recall@1 news" in result.stderr
+    assert read_adapter(trained, WEIGHTS_SHA256).held_out["pages"] == 0.3
+    encoder = load_encoder(folder, "torch", adapter=trained)
+    assert encoder.version != load_encoder(folder, "torch").version
+    again = train(starter_service, folder / "encoder.toml")
+    assert again.returncode == 0
+    assert "went on at" in again.stdout
+
+
+def test_what_is_wrong_with_the_configuration_is_told_first(starter_service: "Service", folder: Path) -> None:
+    (folder / "encoder.toml").write_text(CONFIG.replace("rank", "rang"))
+    result = train(starter_service, folder / "encoder.toml")
+    assert result.returncode == 2
+    assert "encoder.rang is no setting; did you mean encoder.rank?" in result.stderr
+    (folder / "encoder.toml").write_text(CONFIG)
+    (folder / "documents.jsonl").write_text('{"id": "1", "source": "news", "text": "Rome", "mentions": [{"start": 9}]}\n')
+    result = train(starter_service, folder / "encoder.toml")
+    assert result.returncode == 2
+    assert "documents.jsonl" in result.stderr
+    assert "line 1" in result.stderr
