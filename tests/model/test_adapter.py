@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from transformers import AutoModel
 
-from model.adapter import SHIPPED, read_adapter
-from model.encoder import load_encoder
+from model.adapter import LAYERS, LINEAR, SHIPPED, read_adapter
+from model.encoder import CLS, SEP, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256, EncoderWeightsError, find_weights
 from model.mention_vectors import mention_vectors, mention_views
 from model.span_head import wordpiece_marks
@@ -20,6 +22,7 @@ from model.training.encoder_network import mention_views as trained_views
 from model.windows import join, split
 
 HELD_OUT = {"pages": 0.02, "exhaustive": 0.3, "entities": 0.05, "seed": 7}
+METADATA = {"encoder_sha256": WEIGHTS_SHA256} | {name: str(value) for name, value in HELD_OUT.items()}
 TEXT = "Mercury is the planet nearest the Sun; Freddie Mercury sang."
 
 
@@ -60,6 +63,42 @@ def test_both_backends_encode_as_the_network_did_in_training(
     graph = load_encoder(graphs, "onnx-fp32", adapter=trained)
     np.testing.assert_allclose(graph.hidden([pieces.ids])[0], expected, atol=1e-3)
     assert len({plain.version, adapted.version, load_encoder(graphs, "torch").version}) == 3
+
+
+# peft reads an attribute of transformers that is to be renamed.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_folding_gives_what_peft_gives(trained: Path, graphs: Path) -> None:
+    tensors = load_file(trained)
+    bert = AutoModel.from_pretrained(find_weights(), dtype=torch.float32)
+    paths = {
+        f"{layer}.{name}": f"layer.{layer}.{path}" for layer in range(LAYERS) for name, (path, _, _) in LINEAR.items()
+    }
+    rank = len(tensors["adapter.0.query.a"])
+    # The scale is part of our b: of peft's own, alpha / rank is 1.
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=[f"encoder.{path}" for path in paths.values()])
+    reference = get_peft_model(bert, config).eval()
+    with torch.no_grad():
+        for name, path in paths.items():
+            linear = reference.get_submodule(f"base_model.model.encoder.{path}")
+            linear.lora_A["default"].weight.copy_(tensors[f"adapter.{name}.a"])
+            linear.lora_B["default"].weight.copy_(tensors[f"adapter.{name}.b"])
+    encoder = load_encoder(graphs, "torch", adapter=trained)
+    (pieces,) = encoder.wordpieces([TEXT])
+    with torch.inference_mode():
+        expected = reference(input_ids=torch.tensor([[CLS, *pieces.ids, SEP]])).last_hidden_state[0].numpy()
+    np.testing.assert_allclose(encoder.hidden([pieces.ids])[0], expected, atol=1e-4)
+
+
+def test_an_adapter_that_changes_nothing_gives_the_plain_encoder(trained: Path, tmp_path: Path, graphs: Path) -> None:
+    tensors = load_file(trained)
+    for name in [name for name in tensors if name.startswith("adapter.") and name.endswith(".b")]:
+        tensors[name].zero_()
+    zero = tmp_path / "zero.safetensors"
+    save_file(tensors, zero, METADATA)
+    plain, same = load_encoder(graphs, "torch", adapter=None), load_encoder(graphs, "torch", adapter=zero)
+    (pieces,) = plain.wordpieces([TEXT])
+    np.testing.assert_array_equal(same.hidden([pieces.ids])[0], plain.hidden([pieces.ids])[0])
+    assert same.version != plain.version
 
 
 def test_heads_answer_as_in_training(network: EncoderNetwork, trained: Path, graphs: Path) -> None:
@@ -121,8 +160,7 @@ def test_a_damaged_file_is_told(
 ) -> None:
     tensors = load_file(trained)
     damage(tensors)
-    metadata = {"encoder_sha256": WEIGHTS_SHA256} | {name: str(value) for name, value in HELD_OUT.items()}
-    save_file(tensors, tmp_path / "bad.safetensors", metadata)
+    save_file(tensors, tmp_path / "bad.safetensors", METADATA)
     with pytest.raises(EncoderWeightsError, match=rf"bad\.safetensors: {told}.*NAMESAKE_ADAPTER=none"):
         read_adapter(tmp_path / "bad.safetensors", WEIGHTS_SHA256)
 
