@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from model.encoder import CLS, SEP, Encoder
+from model.encoder_weights import ONNX_RECIPE
 
 Feed = dict[str, npt.NDArray[np.int64]]
 
@@ -20,10 +21,14 @@ class BareEncoder:
     """Runs the int8 graph over wordpiece ids, each sequence alone, in as many threads as the service's encoder.
 
     Nothing else happens: inputs are made beforehand, outputs are thrown away.
+
+    Args:
+        encoder: the service's encoder; a home may have graphs of others, too.
     """
 
-    def __init__(self, home: Path, threads: int | None = None) -> None:
-        (graph,) = (home / "cache" / "encoder").glob("*/int8.onnx")
+    def __init__(self, home: Path, encoder: Encoder, threads: int | None = None) -> None:
+        weights = encoder.version.removesuffix("-int8")
+        graph = home / "cache" / "encoder" / f"{weights}-{ONNX_RECIPE}" / "int8.onnx"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

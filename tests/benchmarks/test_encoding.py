@@ -46,7 +46,7 @@ def _encode(
     results: Results,
 ) -> None:
     """Encode titles and descriptions into an empty cache, as a first `namesake index build` does."""
-    bare = BareEncoder(home)
+    bare = BareEncoder(home, encoder)
     titles = [EntityEncoder(encoder, folder / "titles").title_text(item["id"], item["label"]) for item in entities]
     strings = list(dict.fromkeys(titles + [item["description"] for item in entities if item["description"]]))
     pieces = [piece.ids[: MAX_TOKENS - 2] for piece in encoder.wordpieces(strings)]
@@ -66,8 +66,8 @@ def test_linking(
     """Link each sample; the table has a line for each, the benchmark's own times are those of all together."""
     from app.assembly import open_encoder
 
-    bare = BareEncoder(home)
     encoder = open_encoder(service.settings)
+    bare = BareEncoder(home, encoder)
     options = LinkOptions()
     per_sample = []
     for sample in samples:

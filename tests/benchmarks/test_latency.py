@@ -42,8 +42,9 @@ def _latency(
     home: Path, texts: list[str], answer: Callable[[str], None], what: str, benchmark: Any, results: Results
 ) -> None:
     """Let the bare encoder and `answer` take turns, text by text."""
-    bare = BareEncoder(home)
-    inputs = feeds(sequences_of(load_encoder(home / "cache" / "encoder"), texts))
+    encoder = load_encoder(home / "cache" / "encoder")
+    bare = BareEncoder(home, encoder)
+    inputs = feeds(sequences_of(encoder, texts))
     theirs: list[float] = []
     mine: list[float] = []
 
