@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cpdist
 
+from kb.dense import DenseSearch
 from kb.index.aliases import FUZZY_MIN_LENGTH, fuzzy_keys
-from kb.index.dense import PROBES
 from kb.index.words import telling, weights
 from kb.matching import AliasMatches, match_aliases
 from kb.normalise import normalise
@@ -39,9 +37,12 @@ class SnapshotSearch:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._dense = faiss.read_index(str(snapshot.folder / "dense.faiss"), faiss.IO_FLAG_MMAP)
-        if isinstance(self._dense, faiss.IndexIVF):
-            self._dense.nprobe = PROBES
+        self._dense = DenseSearch(
+            snapshot.folder / "dense.faiss",
+            snapshot.title_vectors,
+            snapshot.description_vectors,
+            snapshot.description_rows,
+        )
         self.types_known = snapshot_types(snapshot)
         self._word_weights = weights(snapshot.described, snapshot.word_counts)
         self._telling = telling(snapshot.described, snapshot.word_counts)
@@ -95,21 +96,7 @@ class SnapshotSearch:
         Args:
             without: ordinals of entities that are not to be found.
         """
-        # A few queries are not worth more threads: those would wait busily for the next ones, on the cores that the
-        # encoder wants. The setting is that of the calling thread.
-        faiss.omp_set_num_threads(1)
-        scores, ordinals = self._dense.search(
-            np.ascontiguousarray(vectors, dtype=np.float32), k, params=self._selecting(without)
-        )
-        return ordinals.astype(np.int32), scores
-
-    def _selecting(self, without: IntArray | None) -> Any:
-        if without is None or not len(without):
-            return None
-        selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(without.astype(np.int64)))
-        if isinstance(self._dense, faiss.IndexIVF):
-            return faiss.SearchParametersIVF(sel=selector, nprobe=PROBES)  # type: ignore[call-arg] # its stubs leave them out
-        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        return self._dense.nearest(vectors, k, without)
 
     def entity_id(self, ordinal: int) -> str:
         """Return the entity's id."""
