@@ -15,16 +15,20 @@ MAX_NEIGHBOURS = 400
 
 
 def coherence_features(
-    column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, store: EntityStore
+    column: dict[str, FloatArray],
+    table: CandidateTable,
+    vectors: MentionVectors,
+    entity_vectors: FloatArray,
+    store: EntityStore,
 ) -> None:
-    """Agreement with the other mentions of the window: relations in the KB, and nearness of meaning."""
+    """Agreement with the other mentions of the window: relations in the KB, and nearness of meaning.
+
+    Args:
+        entity_vectors: unit vectors (candidates x 384) of title and description together.
+    """
     window_of = vectors.window_of - vectors.window_of[0]
     windows = window_of[table.mention]
     weight = column["prior"] * (_rank_within(table.mention, column["log_prior"]) < TOP_FOR_CONTEXT)
-    entity_vectors = store.titles(table.ordinal)
-    descriptions, described = store.descriptions(table.ordinal)
-    entity_vectors[described] += descriptions[described]
-    entity_vectors = unit(entity_vectors)
     by_mention = _sums(entity_vectors * weight[:, None], table.mention, table.mentions)
     by_window = _sums(by_mention, window_of, int(window_of[-1]) + 1)
     others = unit(by_window[windows] - by_mention[table.mention])
@@ -46,15 +50,16 @@ def _relation_strength(
     ordered = table.ordinal[order]
     first = np.searchsorted(ordered, neighbours, side="left")
     last = np.searchsorted(ordered, neighbours, side="right")
-    related: set[tuple[int, int]] = set()  # an edge is seen from both ends, or from one where the other has too many
-    for edge in np.flatnonzero(last > first).tolist():
-        here = int(positions[edge])
-        for there in order[first[edge] : last[edge]].tolist():
-            if windows[there] == windows[here] and table.mention[there] != table.mention[here]:
-                related.add((min(here, there), max(here, there)))
-    for here, there in sorted(related):
-        strength[here] += weight[there]
-        strength[there] += weight[here]
+    counts = last - first
+    here = np.repeat(positions, counts).astype(np.int64)
+    before = np.cumsum(counts) - counts
+    there = order[np.arange(len(here)) - np.repeat(before - first, counts)]
+    seen = (windows[there] == windows[here]) & (table.mention[there] != table.mention[here])
+    here, there = here[seen], there[seen]
+    # An edge is seen from both ends, or from one where the other has too many.
+    pairs = np.unique((np.minimum(here, there) << 32) + np.maximum(here, there))
+    low, high = pairs >> 32, pairs & 0xFFFFFFFF
+    np.add.at(strength, np.column_stack([low, high]).ravel(), weight[np.column_stack([high, low]).ravel()])
     return strength
 
 

@@ -11,6 +11,7 @@ from rapidfuzz.process import cpdist
 
 from model.candidates import DENSE, FUZZY, LONGEST_ACRONYM, CandidateTable
 from model.coherence import coherence_features
+from model.encoder import unit
 from model.mention_vectors import MentionVectors, cosine
 from model.protocols import EntityStore, FloatArray, IntArray
 from model.shared_words import DocumentWords, shared_word_features
@@ -92,9 +93,13 @@ def compute(
         column = {name: values[rows, index] for index, name in enumerate(CANDIDATE_FEATURES)}
         _name_features(column, surfaces[first:last], part, store, None if popularity is None else popularity[rows])
         part_vectors = vectors.of_mentions(first, last)
-        _meaning_features(column, part, part_vectors, store)
+        # Read once: of all that is computed here, the vectors of so many entities take longest to come by.
+        titles, (descriptions, described) = store.titles(part.ordinal), store.descriptions(part.ordinal)
+        column["no_description"][:] = ~described
+        _meaning_features(column, part, part_vectors, titles, descriptions)
+        _type_features(column, part, part_vectors, store)
         shared_word_features(column, part, words.of_mentions(first, last), store)
-        coherence_features(column, part, part_vectors, store)
+        coherence_features(column, part, part_vectors, unit(titles + descriptions), store)
     return FeatureTable(values, _nil_features(values, table))
 
 
@@ -148,16 +153,23 @@ def _same_letters(mention: str, label: str) -> bool:
 
 
 def _meaning_features(
-    column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, store: EntityStore
+    column: dict[str, FloatArray],
+    table: CandidateTable,
+    vectors: MentionVectors,
+    titles: FloatArray,
+    descriptions: FloatArray,
 ) -> None:
     own, local, window = (part[table.mention] for part in (vectors.own, vectors.local, vectors.window))
-    titles = store.titles(table.ordinal)
     column["title_mention"][:] = cosine(titles, own)
     column["title_window"][:] = cosine(titles, window)
-    descriptions, described = store.descriptions(table.ordinal)
     column["description_window"][:] = cosine(descriptions, window)
     column["description_local"][:] = cosine(descriptions, local)
-    column["no_description"][:] = ~described
+
+
+def _type_features(
+    column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, store: EntityStore
+) -> None:
+    own, local = vectors.own[table.mention], vectors.local[table.mention]
     types, typed = store.types(table.ordinal)
     column["type_local"][:] = cosine(types, local)
     column["type_mention"][:] = cosine(types, own)

@@ -76,7 +76,7 @@ def test_what_is_wrong_with_the_configuration_is_told_first(starter_service: "Se
     assert result.returncode == 2
     assert "encoder.rang is no setting; did you mean encoder.rank?" in result.stderr
     (folder / "encoder.toml").write_text(CONFIG)
-    (folder / "documents.jsonl").write_text('{"id": "1", "source": "news", "text": "Rome", "mentions": [{"start": 9}]}\n')
+    (folder / "documents.jsonl").write_text('{"id": "1", "source": "news", "text": "A", "mentions": [{"start": 9}]}\n')
     result = train(starter_service, folder / "encoder.toml")
     assert result.returncode == 2
     assert "documents.jsonl" in result.stderr

@@ -97,6 +97,9 @@ def test_meaning(tiny_linker: Linker, prepared: Prepared) -> None:
     (states,) = tiny_linker.encoder.hidden([pieces.ids])
     own, window = unit(states[1 + at]), unit(states.mean(axis=0))
     local = unit(states[1:-1][max(0, at - LOCAL) : at + 1 + LOCAL].sum(axis=0))
+    assert tiny_linker.query_head is not None
+    views = np.stack([own, local, window, states[1 + at], states[1 + at]])
+    (query,), (typed,) = tiny_linker.query_head.read(views[None], unit(own + 0.5 * local + 0.5 * window)[None])
     ordinals = np.array([tiny_linker.store.ordinal("Paris")], dtype=np.int32)
     (title,) = tiny_linker.store.titles(ordinals)
     (description,), _ = tiny_linker.store.descriptions(ordinals)
@@ -108,7 +111,8 @@ def test_meaning(tiny_linker: Linker, prepared: Prepared) -> None:
         ("description_local", description @ local),
         ("type_local", types @ local),
         ("type_mention", types @ own),
-        ("meaning", unit(title + description) @ unit(own + 0.5 * local + 0.5 * window)),
+        ("meaning", unit(title + description) @ query),
+        ("type_predicted", types @ typed),
     ):
         assert value(tiny_linker, prepared, 1, "Paris", feature) == pytest.approx(float(expected), abs=1e-4), feature
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from model.adapter import VIEWS
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fusion.inputs import CHANNELS, DISTANCES, EDGES, WindowInputs
 from model.fusion.network import MASKED, FusionNetwork, FusionSize, mention_log_softmax
-from model.mention_vectors import VIEWS
 from model.training.batches import pad
 
 SIZE = FusionSize(len(CANDIDATE_FEATURES), len(NIL_FEATURES), width=32, similarity=16, heads=2)
