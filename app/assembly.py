@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine
+from threadpoolctl import threadpool_limits
 
 from app.live import LiveLinker, Model
 from app.progress import step_bars
@@ -102,7 +103,12 @@ def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: 
 
 
 def open_model(settings: Settings) -> Model:
-    """Load the encoder and the scorer that the settings name."""
+    """Load the encoder and the scorer that the settings name.
+
+    Matrix products of this process run in one thread from now on. Those of linking are small: more threads would wait
+    busily for the next product, on the cores that the encoder and other processes want.
+    """
+    threadpool_limits(1, user_api="blas")
     encoder = open_encoder(settings)
     return Model(encoder, EntityEncoder(encoder, encodings(settings)), load_scorer(settings.scorer or WEIGHTS))
 

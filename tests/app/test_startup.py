@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 HEAVY = ("torch", "transformers", "sqlalchemy", "onnxruntime", "faiss", "fastapi", "matplotlib", "scipy")
 
@@ -23,3 +24,8 @@ def test_no_library_reports_to_its_makers(module: str, tmp_path: Path) -> None:
     code = f"import {module}, onnxruntime; onnxruntime.get_available_providers()"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.usefixtures("starter_service")
+def test_matrix_products_of_linking_leave_the_cores_to_the_encoder() -> None:
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
