@@ -29,7 +29,12 @@ Progress = Callable[[str, int, int], None]
 
 
 def open_encoder(settings: Settings) -> Encoder:
-    """Open the token encoder that the settings name."""
+    """Open the token encoder that the settings name.
+
+    Matrix products of this process run in one thread from now on. Those of linking are small: more threads would wait
+    busily for the next product, on the cores that the encoder and other processes want.
+    """
+    threadpool_limits(1, user_api="blas")
     return load_encoder(
         settings.home / "cache" / "encoder",
         backend=_backend(settings),
@@ -103,12 +108,7 @@ def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: 
 
 
 def open_model(settings: Settings) -> Model:
-    """Load the encoder and the scorer that the settings name.
-
-    Matrix products of this process run in one thread from now on. Those of linking are small: more threads would wait
-    busily for the next product, on the cores that the encoder and other processes want.
-    """
-    threadpool_limits(1, user_api="blas")
+    """Load the encoder and the scorer that the settings name."""
     encoder = open_encoder(settings)
     return Model(encoder, EntityEncoder(encoder, encodings(settings)), load_scorer(settings.scorer or WEIGHTS))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from model import mentions
 from model.evaluation.corpus import LabelledDocument
@@ -14,9 +15,12 @@ from model.protocols import FloatArray, IntArray
 from model.span_cues import SpanReading
 from model.types import Document
 
-UNLINKED_NAME = 0.1  # weight of a capitalised span without a link where not every mention is marked: it may well be one
+Pair = tuple[int, int]
+BoolArray = npt.NDArray[np.bool_]
+
+PARTIAL = 0.1  # weight of a span where not every mention is marked
+UNLINKED_NAME = 0.02  # of that, what a capitalised span without a link has: it may well be a mention
 BLOCK = 32  # documents encoded together
-PROSE_WEIGHT = 0.5  # of a span in documents where not every mention is marked
 
 
 def fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument], partial: Sequence[LabelledDocument]) -> Array:
@@ -36,15 +40,32 @@ def fit_detection(linker: Linker, exhaustive: Sequence[LabelledDocument], partia
         gold = gold_spans(document)
         found = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
         right = np.array([span in gold for span in found], dtype=np.float32)
+        apart = ~overlapping(found, gold)
         own = None if whole else _own_statistics(document.text, spans, right)
         cues = mentions.features(document.text, spans, linker.source, linker.word_ranks, own, reading)
         named = cues[:, mentions.FEATURES.index("capitalised")] > 0
-        unsure = np.where((right == 0) & named, UNLINKED_NAME, 1.0) * PROSE_WEIGHT
+        weight = np.where(unmarked_repeats(document.text, found, gold), 0.0, 1.0)
+        if not whole:
+            weight *= PARTIAL * np.where(named & apart, UNLINKED_NAME, 1.0)
         values.append(cues)
         labels.append(right)
-        weights.append(np.ones_like(right) if whole else unsure.astype(np.float32))
+        weights.append(weight.astype(np.float32))
     stacked = [np.concatenate(parts).astype(np.float64) for parts in (values, labels, weights)]
     return fit_binary(stacked[0], stacked[1], stacked[2])
+
+
+def unmarked_repeats(text: str, found: Sequence[Pair], gold: Collection[Pair]) -> BoolArray:
+    """Tell which spans repeat the words of a mention elsewhere: annotators often mark only the first."""
+    surfaces = {text[start:end] for start, end in gold}
+    apart = ~overlapping(found, gold)
+    return np.array([text[start:end] in surfaces for start, end in found], dtype=np.bool_) & apart
+
+
+def overlapping(found: Sequence[Pair], gold: Collection[Pair]) -> BoolArray:
+    """Tell which spans overlap one of the gold ones."""
+    starts, ends = np.sort(np.array(list(gold), dtype=np.int64).reshape(-1, 2), axis=0).T
+    first, last = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    return np.asarray(np.searchsorted(starts, last, side="left") > np.searchsorted(ends, first, side="right"))
 
 
 def readings(

@@ -12,7 +12,7 @@ import orjson
 from model import mentions
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
-from model.fitting.detection import fit_detection, gold_spans
+from model.fitting.detection import fit_detection, gold_spans, unmarked_repeats
 from model.fitting.examples import Example, examples
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
 from model.fitting.pages import PageCounts, page_of
@@ -24,6 +24,7 @@ from model.types import Document
 HELD_OUT = 0.15  # of the pages, for calibration
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
 THRESHOLDS = np.arange(0.02, 0.9, 0.01)
+NEARLY = 0.01  # of F1
 BLOCK = 64
 # Wikipedia links a name once, so its links are hardly ever short forms of a name before; that they mean something else
 # then holds for links only.
@@ -230,7 +231,10 @@ def _calibration_error(confidence: Array, right: Array, bins: int = 15) -> float
 def _best_threshold(
     linker: Linker, scorer: FeatureScorer, exhaustive: Sequence[LabelledDocument]
 ) -> tuple[float, float]:
-    """Return the threshold with the best strong-match F1 on the exhaustively marked documents, and that F1."""
+    """Return the threshold with the best strong-match F1 on the exhaustively marked documents, and that F1.
+
+    Of thresholds that are nearly as good, it is the lowest: what is answered can be filtered, what is not is lost.
+    """
     trial = Linker(linker.encoder, linker.source, linker.store, scorer)
     linked = trial.link([Document(document.id, document.text) for document in exhaustive])
     scores: list[float] = []
@@ -239,13 +243,15 @@ def _best_threshold(
     for document, answer in zip(exhaustive, linked, strict=True):
         gold = gold_spans(document)
         total += sum(entity is not None and linker.store.ordinal(entity) is not None for entity in gold.values())
-        for link in answer.links:
-            if link.entity is not None:
+        links = [link for link in answer.links if link.entity is not None]
+        repeats = unmarked_repeats(document.text, [(link.start, link.end) for link in links], gold)
+        for link, repeat in zip(links, repeats.tolist(), strict=True):
+            if not repeat:
                 scores.append(link.mention_score * link.confidence)
                 right.append(gold.get((link.start, link.end)) == link.entity)
     ranked, hits = np.array(scores), np.array(right)
-    f1 = [2 * hits[ranked >= t].sum() / max((ranked >= t).sum() + total, 1) for t in THRESHOLDS]
-    best = int(np.argmax(f1))
+    f1 = np.array([2 * hits[ranked >= t].sum() / max((ranked >= t).sum() + total, 1) for t in THRESHOLDS])
+    best = int(np.argmax(f1 >= f1.max() - NEARLY))
     return float(THRESHOLDS[best]), float(f1[best])
 
 

@@ -106,18 +106,15 @@ def candidate_edges(ordinals: IntArray, owner: IntArray, store: EntityStore) -> 
     positions, neighbours = store.neighbours(ordinals, MAX_NEIGHBOURS)
     order = np.argsort(ordinals, kind="stable")
     first = np.searchsorted(ordinals[order], neighbours, side="left")
-    last = np.searchsorted(ordinals[order], neighbours, side="right")
-    for edge in np.flatnonzero(last > first).tolist():
-        here, there = positions[edge], order[first[edge] : last[edge]]
-        edges[here, there, 0] = edges[there, here, 0] = 1
-    by_neighbour = np.argsort(neighbours, kind="stable")
-    groups = np.split(positions[by_neighbour], np.flatnonzero(np.diff(neighbours[by_neighbour])) + 1)
-    weights = 1 / np.log(2.0 + store.degrees(neighbours[by_neighbour]))
-    start = 0
-    for group in groups:
-        if 1 < len(group) <= MOST_SHARING:
-            edges[group[:, None], group[None, :], 1] += weights[start]
-        start += len(group)
-    edges[..., 1] = np.log1p(edges[..., 1])
+    counts = np.searchsorted(ordinals[order], neighbours, side="right") - first
+    here = np.repeat(positions, counts)
+    there = order[np.arange(len(here)) - np.repeat(np.cumsum(counts) - counts - first, counts)]
+    edges[here, there, 0] = edges[there, here, 0] = 1
+    _, column, shared = np.unique(neighbours, return_inverse=True, return_counts=True)
+    telling = (shared[column] > 1) & (shared[column] <= MOST_SHARING)
+    _, column = np.unique(column[telling], return_inverse=True)
+    has = np.zeros((count, column.max(initial=-1) + 1), dtype=np.float32)
+    has[positions[telling], column] = np.log(2.0 + store.degrees(neighbours[telling])) ** -0.5
+    edges[..., 1] = np.log1p(has @ has.T)
     edges[owner[:, None] == owner[None, :]] = 0
     return edges
