@@ -12,7 +12,7 @@ import orjson
 from model import mentions
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
-from model.fitting.detection import fit_detection, gold_spans, unmarked_repeats
+from model.fitting.detection import fit_detection, gold_spans, unmarked
 from model.fitting.examples import Example, examples
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
 from model.fitting.pages import PageCounts, page_of
@@ -233,7 +233,8 @@ def _best_threshold(
 ) -> tuple[float, float]:
     """Return the threshold with the best strong-match F1 on the exhaustively marked documents, and that F1.
 
-    Of thresholds that are nearly as good, it is the lowest: what is answered can be filtered, what is not is lost.
+    Links of names that are not marked are left out: whether they are right, nobody knows. Of thresholds that are
+    nearly as good, it is the lowest: what is answered can be filtered, what is not is lost.
     """
     trial = Linker(linker.encoder, linker.source, linker.store, scorer)
     linked = trial.link([Document(document.id, document.text) for document in exhaustive])
@@ -244,9 +245,10 @@ def _best_threshold(
         gold = gold_spans(document)
         total += sum(entity is not None and linker.store.ordinal(entity) is not None for entity in gold.values())
         links = [link for link in answer.links if link.entity is not None]
-        repeats = unmarked_repeats(document.text, [(link.start, link.end) for link in links], gold)
-        for link, repeat in zip(links, repeats.tolist(), strict=True):
-            if not repeat:
+        spans = [(link.start, link.end) for link in links]
+        unsure = unmarked(document.text, spans, gold, linker.source)
+        for link, nobody_knows in zip(links, unsure.tolist(), strict=True):
+            if not nobody_knows or link.text == link.text.lower():
                 scores.append(link.mention_score * link.confidence)
                 right.append(gold.get((link.start, link.end)) == link.entity)
     ranked, hits = np.array(scores), np.array(right)
