@@ -25,6 +25,7 @@ from model.types import Candidate, Document, Link, LinkedDocument, LinkOptions
 DEFAULT_OPTIONS = LinkOptions()
 BATCH_CHARACTERS = 8_000  # documents encoded together: enough to keep every core busy, small enough to stay in memory
 LIKELY = 0.05  # spans less likely than this to be mentions are not looked at further
+UNKNOWN = 0.4  # weight of a name that is no alias beside those inside it: nothing speaks for its ends but their case
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ class Linker:
         # Longer names win over the shorter ones inside them, one or several, unless they are less likely.
         # What is less likely than the threshold could not be answered, however sure its entity.
         likely = scores >= max(LIKELY, self.scorer.threshold)
-        weights = np.where(likely, scores * (spans.ends - spans.starts), 0.0).astype(np.float32)
+        weights = scores * (spans.ends - spans.starts) * np.where(spans.rows < 0, UNKNOWN, 1.0)
+        weights = np.where(likely, weights, 0.0).astype(np.float32)
         return spans.take(mentions.best_disjoint(spans, weights))
 
     def context(self, text: str, encoded: windows.EncodedText, spans: Spans) -> Context:

@@ -10,6 +10,7 @@ import pytest
 from encoder_texts import EMPTY, TEXTS
 
 from model.encoder import MAX_TOKENS, Backend, Encoder
+from model.encoder_weights import WEIGHTS_SHA256
 from model.linker import Linker
 from model.types import Document, Span
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 EVERY = {**TEXTS, **EMPTY}
 # Largest difference of one number (they lie between about -3 and 3), and smallest cosine of a wordpiece's vectors, to
-# torch. Measured: 3.4e-6 and 0.9999998 for fp32; 0.46 and 0.964 for int8.
-AGREEMENT: list[tuple[Backend, float, float]] = [("onnx-fp32", 2e-5, 0.999999), ("onnx-int8", 0.8, 0.94)]
+# torch. Measured: 3.4e-6 and 0.9999998 for fp32; 0.46 and 0.931 for int8.
+AGREEMENT: list[tuple[Backend, float, float]] = [("onnx-fp32", 2e-5, 0.999999), ("onnx-int8", 0.8, 0.91)]
 # Share of the development sample's links that are the same with int8 as with fp32: of given mentions, and of those
-# found. Measured: 0.993 of 276, and 0.988 of 247.
+# found. Measured: 0.993 of 276, and 0.958 of 446.
 SAME_GIVEN = 0.98
-SAME_DETECTED = 0.97
+SAME_DETECTED = 0.94
 
 Links = set[tuple[str, int, int, str | None]]
 
@@ -54,8 +55,11 @@ def test_backends_agree(
 
 
 def test_versions_name_the_precision(encoders: dict[Backend, Encoder]) -> None:
-    assert encoders["torch"].version == encoders["onnx-fp32"].version == "minilm-53aa5117-fp32"
-    assert encoders["onnx-int8"].version == "minilm-53aa5117-int8"
+    adapter = encoders["torch"].adapter
+    assert adapter is not None
+    name = f"minilm-{WEIGHTS_SHA256[:8]}-{adapter.digest[:8]}"
+    assert encoders["torch"].version == encoders["onnx-fp32"].version == f"{name}-fp32"
+    assert encoders["onnx-int8"].version == f"{name}-int8"
 
 
 @pytest.mark.parametrize("backend", ["onnx-fp32", "onnx-int8"])
@@ -83,7 +87,8 @@ def test_threads_get_the_same_vectors(encoders: dict[Backend, Encoder], backend:
     before = encoder.encoded
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(lambda _: encoder.embed(texts), range(16)):
-            np.testing.assert_array_equal(found, expected)
+            # torch adds up in another order where it has another number of threads, which every thread has its own of.
+            np.testing.assert_allclose(found, expected, atol=1e-6 if backend == "torch" else 0, rtol=0)
     assert encoder.encoded - before == 16 * sum(len(pieces.ids) for pieces in encoder.wordpieces(texts))
 
 
