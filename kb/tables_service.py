@@ -1,4 +1,4 @@
-"""The tables of the service around the knowledge base: keys, rate limits, long work, feedback, proposals."""
+"""The tables of the service around the knowledge base: keys, rate limits, jobs, feedback, proposals."""
 
 from __future__ import annotations
 
@@ -68,6 +68,94 @@ class Job(Base):
     created_at: Mapped[datetime] = now_column()
     started_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = now_column()
+    finished_at: Mapped[datetime | None]
+
+
+class AnnotationJob(Base):
+    """Documents to annotate, as one caller sent them; its chunks have the results.
+
+    Attributes:
+        key_id: the key of who sent it.
+        digest: of the request, to tell whether an `Idempotency-Key` came back with another one.
+        reason: why it is paused or failed.
+        source: the path or URL that the documents are read from; None for an upload.
+        source_stamp: what the source was when it was first read: who goes on reading must find the same.
+        options: those of `POST /v1/annotate`, and the fields to read.
+        input_bytes: size of the stored input; None where there is none.
+        documents, rejects: how many were read; `cut_at` says that these are all.
+        resumed_at: when it last went from paused to running.
+    """
+
+    __tablename__ = "annotation_job"
+    __table_args__ = (
+        CheckConstraint("status IN ('queued', 'running', 'paused', 'done', 'failed', 'cancelled')", name="status"),
+        UniqueConstraint("key_id", "idempotency_key"),
+        Index("ix_annotation_job_namespace", "namespace", "id"),
+        Index("ix_annotation_job_key_id", "key_id", "id"),
+        Index("ix_annotation_job_finished_at", "finished_at"),
+    )
+
+    id: Mapped[int] = row_number()
+    namespace: Mapped[str] = mapped_column(Id)
+    key_id: Mapped[int] = mapped_column(BigInteger)
+    actor: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    digest: Mapped[bytes]
+    status: Mapped[str] = mapped_column(server_default="queued")
+    reason: Mapped[str | None]
+    priority: Mapped[int] = count_column()
+    format: Mapped[str]
+    source: Mapped[str | None]
+    source_stamp: Mapped[str | None]
+    options: Mapped[Json]
+    input_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    documents: Mapped[int] = count_column()
+    rejects: Mapped[int] = count_column()
+    chunks: Mapped[int] = count_column()
+    documents_done: Mapped[int] = count_column()
+    mentions: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    links: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    chunks_done: Mapped[int] = count_column()
+    created_at: Mapped[datetime] = now_column()
+    started_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
+    cut_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class AnnotationInput(Base):
+    """A piece of the file that was sent with a job; it goes when all is cut into chunks."""
+
+    __tablename__ = "annotation_input"
+
+    job_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("annotation_job.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    piece: Mapped[bytes]
+
+
+class AnnotationChunk(Base):
+    """Some documents of a job, in its order. It is done when it has a `result`, and has its `input` until then.
+
+    Attributes:
+        input: the documents, a JSON object a line.
+        result: their answers, a JSON object a line.
+        rejected: what among these documents could not be read, a JSON object a line.
+    """
+
+    __tablename__ = "annotation_chunk"
+
+    job_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("annotation_job.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    documents: Mapped[int]
+    rejects: Mapped[int]
+    input: Mapped[bytes | None]
+    result: Mapped[bytes | None]
+    rejected: Mapped[bytes | None]
+    created_at: Mapped[datetime] = now_column()
     finished_at: Mapped[datetime | None]
 
 

@@ -13,11 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from kb_files import PROJECT, Kb, entity
+from procrastinate.schema import SchemaManager
 from servers import KIND, PROGRAMS, PostgresServer
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import URL
 
 import kb.tables_service  # noqa: F401 - its tables are compared too
+import migrations
 from kb.database import (
     DatabaseError,
     SchemaTooNew,
@@ -190,3 +192,19 @@ def test_a_server_that_is_not_there() -> None:
         migrate("postgresql://somebody:secret@127.0.0.1:1/nothing")
     assert isinstance(caught.value, DatabaseError)
     assert "secret" not in str(caught.value)
+
+
+def test_the_queue_is_the_one_that_the_installed_package_knows() -> None:
+    """A newer procrastinate needs a migration of our own that makes its changes."""
+    (ours,) = (Path(migrations.__file__).parent / "sql").glob("procrastinate_*.sql")
+    assert ours.read_text().endswith(SchemaManager.get_schema())
+
+
+def test_work_can_be_queued_whatever_the_search_path_is(kb_engine: Engine) -> None:
+    with kb_engine.connect() as connection:
+        names = "ARRAY[ROW('q', 'task', 3, NULL, NULL, '{}', NULL)]::procrastinate.procrastinate_job_to_defer_v1[]"
+        for path in ("public", "pg_catalog"):
+            connection.execute(text(f"SET LOCAL search_path TO {path}"))
+            connection.execute(text(f"SELECT procrastinate.procrastinate_defer_jobs_v1({names})"))
+        count = text("SELECT count(*) FROM procrastinate.procrastinate_events WHERE type = 'deferred'")
+        assert connection.execute(count).scalar_one() == 2
