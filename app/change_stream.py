@@ -1,4 +1,4 @@
-"""Changes as server-sent events: one for each change, as soon as it is there.
+"""Server-sent events: of changes, one for each as soon as it is there, and of whatever else is asked for again.
 
 The database is asked twice a second for each listener, so that a lost notification loses nothing. A stream ends after
 a while, and its client goes on where it was by itself: it sends the id of the last event that it saw.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 from fastapi import Request
 from sqlalchemy.exc import OperationalError
@@ -51,29 +52,51 @@ async def events(service: Service, since: int) -> AsyncIterator[str]:
         service: names the knowledge base.
         since: changes after this version.
     """
-    read = _reader(service)
+
+    def read() -> News:
+        nonlocal since
+        with Session(service.engine) as session:
+            found = queries.changes_since(session, service.settings.namespace, since, AT_ONCE)
+        since = found[-1].version if found else since
+        lines = [
+            f"id: {item.version}\nevent: change\ndata: {shown_change(item).model_dump_json()}\n\n" for item in found
+        ]
+        return News(lines)
+
+    async for event in stream(read):
+        yield event
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What there is to tell.
+
+    Attributes:
+        events: the events, as they are sent.
+        last: whether none will follow.
+    """
+
+    events: list[str]
+    last: bool = False
+
+
+async def stream(read: Callable[[], News]) -> AsyncIterator[str]:
+    """Yield the events that `read` returns, asking it twice a second in a thread."""
     ends, spoken = time.monotonic() + STREAM_SECONDS, time.monotonic()
     yield "retry: 1000\n\n"
     while time.monotonic() < ends:
         try:
-            found = await run_in_threadpool(read, since)
+            news = await run_in_threadpool(read)
         except OperationalError:
             return  # the client comes again, and gets the problem as an answer
-        for item in found:
-            since = item.version
-            yield f"id: {item.version}\nevent: change\ndata: {shown_change(item).model_dump_json()}\n\n"
-        if found:
+        for event in news.events:
+            yield event
+        if news.last:
+            return
+        if news.events:
             spoken = time.monotonic()
             continue
         if time.monotonic() - spoken > SILENCE_SECONDS:
             spoken = time.monotonic()
             yield ": nothing new\n\n"
         await asyncio.sleep(PAUSE_SECONDS)
-
-
-def _reader(service: Service) -> Callable[[int], list[ChangeRecord]]:
-    def read(since: int) -> list[ChangeRecord]:
-        with Session(service.engine) as session:
-            return queries.changes_since(session, service.settings.namespace, since, AT_ONCE)
-
-    return read

@@ -16,6 +16,7 @@ from app.commands.serve import serve
 from app.commands.train import train
 from app.commands.up import setup, up
 from app.commands.weak_label import weak_label
+from app.commands.worker import worker
 from app.terminal import MISTAKE, explain
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(setup)
 app.command()(serve)
+app.command()(worker)
 app.command()(link)
 app.command()(doctor)
 app.add_typer(kb.app, name="kb", help="Import, export and look at the knowledge base.")

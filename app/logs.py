@@ -51,7 +51,7 @@ def configure_logging(settings: Settings) -> None:
         logger.handlers, logger.propagate = [], True
     # The access log is written by our own middleware, with the request's id.
     logging.getLogger("uvicorn.access").disabled = True
-    for talkative in ("alembic", "faiss", "transformers"):
+    for talkative in ("alembic", "faiss", "procrastinate", "transformers"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 

@@ -21,6 +21,7 @@ from app.routes import (
     entities,
     feedback,
     history,
+    jobs,
     joining,
     keys,
     namespaces,
@@ -53,6 +54,7 @@ ROUTES = (
     namespaces,
     feedback,
     proposals,
+    jobs,
     keys,
     system,
     pages,
@@ -110,7 +112,7 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
     )
     errors.install(app, FIELD_NAMES)
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, files={jobs.UPLOADS: settings.job_max_bytes})
     app.add_middleware(RequestContext, metrics=metrics)
     for module in ROUTES:
         app.include_router(module.router)

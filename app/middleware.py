@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 import uuid
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -83,14 +84,19 @@ class RequestContext:
 class BodyLimit:
     """Refuses a body that is too large: by its Content-Length, and, as that may be absent or a lie, while it arrives.
 
+    Some addresses take files, of another size.
+
     One that stops arriving (cut off, or shorter than announced) is refused too: its connection would stay for ever.
 
     FastAPI has a limit of its own, but it answers plain text where every other error is problem+json.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, patience: float = BODY_PATIENCE) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, files: Mapping[str, int] | None = None, patience: float = BODY_PATIENCE
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._files = files or {}
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,8 +105,10 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isascii() and announced.isdigit() and int(announced) > self._limit:
-            response = problem_response(self._error(f"{announced} bytes are announced"), scope["namesake.request_id"])
+        path, limit = scope["path"], self._files.get(scope["path"], self._limit)
+        if announced.isascii() and announced.isdigit() and int(announced) > limit:
+            error = self._error(f"{announced} bytes are announced", path)
+            response = problem_response(error, scope["namesake.request_id"])
             await response(scope, receive, send)
             return
         received, complete = 0, False
@@ -111,8 +119,8 @@ class BodyLimit:
             message = await receive() if complete else await self._receive(receive, received)
             received += len(message.get("body", b""))
             complete = not message.get("more_body", False)
-            if received > self._limit:
-                raise self._error("the body has more bytes")
+            if received > limit:
+                raise self._error("the body has more bytes", path)
             return message
 
         await self._app(scope, receive_counted, send)
@@ -126,7 +134,11 @@ class BodyLimit:
             error = FieldProblem(field="body", detail=detail, remedy=remedy)
             raise ProblemError("body-incomplete", [error], headers={"Connection": "close"}) from None
 
-    def _error(self, what: str) -> ProblemError:
-        remedy = "send the texts in several requests, or raise NAMESAKE_MAX_BODY_BYTES on the server"
-        detail = f"{what}, at most {self._limit} are taken"
+    def _error(self, what: str, path: str) -> ProblemError:
+        limit = self._files.get(path, self._limit)
+        parts, setting = (
+            ("several jobs", "JOB_MAX_BYTES") if path in self._files else ("several requests", "MAX_BODY_BYTES")
+        )
+        detail = f"{what}, at most {limit} are taken"
+        remedy = f"send the texts in {parts}, or raise NAMESAKE_{setting} on the server"
         return ProblemError("body-too-large", [FieldProblem(field="body", detail=detail, remedy=remedy)])

@@ -7,7 +7,7 @@ key is checked for the very knowledge base that the endpoint works on.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import ProblemError
 from app.open_namespaces import AllInUse, OpeningFailed, OpenKb, StillOpening
-from app.runtime import get_runtime, get_service
+from app.runtime import Runtime, get_runtime, get_service
 from app.schemas.fields import NamespaceName
 from app.schemas.problem import FieldProblem
 from app.service import Service
@@ -65,8 +65,24 @@ async def get_linking(
     Raises:
         ProblemError: there is none, it has no entities, or it cannot be opened, or not soon.
     """
-    served, runtime = get_service(request), get_runtime(request)
+    served = get_service(request)
     name: str = request.scope.get(NAMED) or served.settings.namespace
+    async with open_kb(get_runtime(request), served, name) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_kb(runtime: Runtime, served: Service, name: str) -> AsyncIterator[OpenKb]:
+    """Give a knowledge base, open for linking as long as the block lasts.
+
+    Args:
+        runtime: keeps it open.
+        served: the one that is served.
+        name: the one that is wanted.
+
+    Raises:
+        ProblemError: there is none, it has no entities, or it cannot be opened, or not soon.
+    """
     if name == served.settings.namespace:
         yield OpenKb(served, runtime.follower)
         return

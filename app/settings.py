@@ -59,6 +59,13 @@ def _addresses(value: str) -> str:
     return value
 
 
+def _job_sources(value: str | None) -> str | None:
+    for item in (value or "").split(","):
+        if value is not None and not item.strip().startswith(("/", "https://", "http://")):
+            raise ValueError("Input should be absolute paths and URLs such as /data/texts,https://example.org/dumps/")
+    return value
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `docs/settings.md` lists the same names."""
 
@@ -184,6 +191,35 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=16_777_216, ge=1024, description="Largest request body, in bytes.")
     max_texts: int = Field(default=1000, ge=1, description="Most documents in one request.")
     max_mentions: int = Field(default=10_000, ge=1, description="Most mentions given for one document.")
+    job_sources: Annotated[str | None, AfterValidator(_job_sources)] = Field(
+        default=None,
+        description="Folders of this machine and prefixes of URLs that jobs may read documents from, with commas "
+        "between them: `/data/texts,https://example.org/dumps/`. Without it, documents must be uploaded.",
+    )
+    job_max_bytes: int = Field(
+        default=1_073_741_824, ge=1024, description="Largest file of documents that a job takes, in bytes."
+    )
+    jobs_per_key: int = Field(
+        default=10, ge=1, le=100_000, description="Jobs of one key that may be unfinished at the same time."
+    )
+    job_documents_per_day: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Documents that the jobs of one key may read within 24 hours; 0 for no limit.",
+    )
+    job_days: int = Field(
+        default=30,
+        ge=0,
+        le=36_500,
+        description="Days that finished jobs are kept with their documents and results; 0 keeps them for ever.",
+    )
+    job_lease_seconds: float = Field(
+        default=15.0,
+        ge=1,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds after which a worker that says nothing is taken for dead, and another one does its work.",
+    )
     feedback_days: int = Field(
         default=365,
         ge=0,

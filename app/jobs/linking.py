@@ -1,0 +1,69 @@
+"""A chunk is linked as `POST /v1/annotate` links: the same checks, the same linker, the same answers, one a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.answers import build_answer
+from app.documents import read_batch
+from app.nil_mentions import NilCollector
+from app.schemas.requests import AnnotateMany
+from app.service import Service
+
+TOGETHER = 32  # documents that are linked together: enough to keep the encoder busy
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedChunk:
+    """What becomes of a chunk.
+
+    Attributes:
+        result: the answer to each document, a JSON object a line.
+        mentions: how many there are.
+        links: how many of them mean an entity.
+    """
+
+    result: bytes
+    mentions: int
+    links: int
+
+
+def link_chunk(service: Service, documents: bytes, options: Json, nil: NilCollector) -> LinkedChunk:
+    """Link the documents of a chunk.
+
+    Args:
+        service: the knowledge base to link to.
+        documents: a JSON object a line, checked before.
+        options: as `AnnotateMany` has them.
+        nil: told of mentions without an entity.
+    """
+    lines: list[bytes] = []
+    mentions = links = 0
+    bodies = [orjson.loads(line) for line in documents.splitlines()]
+    for group in _groups(bodies, min(TOGETHER, service.settings.max_texts)):
+        for answer in _answers(service, group, options, nil):
+            mentions += len(answer["mentions"])
+            links += sum(mention["entity"] is not None for mention in answer["mentions"])
+            lines.append(orjson.dumps(answer) + b"\n")
+    return LinkedChunk(b"".join(lines), mentions, links)
+
+
+def _groups(bodies: Sequence[Json], size: int) -> Iterator[list[Json]]:
+    for start in range(0, len(bodies), size):
+        yield list(bodies[start : start + size])
+
+
+def _answers(service: Service, bodies: Sequence[Json], options: Json, nil: NilCollector) -> Iterator[Json]:
+    request = AnnotateMany.model_validate({"documents": bodies} | options)
+    batch = read_batch(request, service.settings)
+    linked = service.linker.link(batch.documents, batch.options)
+    nil.add(service, batch.documents, linked)
+    answer = build_answer(request, batch, linked, service)
+    for document in answer.pop("documents"):
+        yield answer | document
