@@ -43,6 +43,9 @@ INSERT = """
 """
 SAME = "SELECT id FROM annotation_job WHERE key_id = :key_id AND idempotency_key = :idempotency_key"
 GET = f"SELECT {COLUMNS} FROM annotation_job WHERE id = :id"  # noqa: S608
+# A worker that stands still, or whose machine is cut off, must not keep a job locked: the server ends its session.
+LOCK_SECONDS = 10
+HOLD_BRIEFLY = f"SET LOCAL idle_in_transaction_session_timeout = '{LOCK_SECONDS}s'"
 LOCK = "SELECT 1 FROM annotation_job WHERE id = :id FOR UPDATE"
 LIST = f"""
     SELECT {COLUMNS} FROM annotation_job
@@ -268,6 +271,7 @@ def lock_job(session: Session, job_id: int) -> JobRecord:
     Raises:
         JobMissing: there is none.
     """
+    session.execute(text(HOLD_BRIEFLY))
     session.execute(text(LOCK), {"id": job_id})
     return get_job(session, job_id)
 

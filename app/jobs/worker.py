@@ -45,6 +45,7 @@ POLL_SECONDS = 1.0  # how long work that was taken over, or whose notification w
 AGAIN_SECONDS = 2  # after an error that may pass
 GRACE_SECONDS = 30  # how long work under way may take after a signal to stop
 PRUNE_SECONDS = 3600.0
+OPTIONS = f"-c search_path=procrastinate -c idle_in_transaction_session_timeout={store.LOCK_SECONDS}s"
 MOST_ATTEMPTS = 10  # of one piece of work, whatever ended them
 MOST_FAILURES = 3  # of those with an error that will hardly pass
 NO_SPACE = "there is no space left on the disk of the database, or of NAMESAKE_HOME: free some, and resume the job"
@@ -87,7 +88,7 @@ class Worker:
         """Work as long as the database can be reached."""
         connector = procrastinate.PsycopgConnector(
             conninfo=service.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-            kwargs={"options": "-c search_path=procrastinate", "application_name": "namesake", "connect_timeout": 10},
+            kwargs={"options": OPTIONS, "application_name": "namesake", "connect_timeout": 10},
             min_size=1,
             max_size=3,
         )
