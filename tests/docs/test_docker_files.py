@@ -17,6 +17,7 @@ from test_docs_commands import LEAVES
 
 from app.access.callers import is_loopback
 from app.commands.serve import GRACE_SECONDS
+from app.jobs.worker import GRACE_SECONDS as WORKER_GRACE_SECONDS
 from app.settings import Settings
 
 DOCKERFILES = {"cpu": ROOT / "docker" / "Dockerfile", "gpu": ROOT / "docker" / "Dockerfile.gpu"}
@@ -127,7 +128,7 @@ def filled(value: str, **given: str) -> str:
 
 
 def test_compose_runs_commands_that_exist_with_settings_that_exist() -> None:
-    assert set(COMPOSE["services"]) == {"database", "setup", "service"}
+    assert set(COMPOSE["services"]) == {"database", "setup", "service", "worker"}
     for name, service in OURS.items():
         assert f"namesake {' '.join(service['command'])}" in LEAVES, name
         assert service["environment"].keys() <= KNOWN
@@ -153,6 +154,7 @@ def test_compose_waits_for_what_is_needed_and_keeps_what_must_be_kept() -> None:
 
 def test_compose_listens_on_this_machine_alone_unless_told_otherwise_and_stops_in_peace() -> None:
     service = OURS["service"]
+    assert "ports" not in OURS["worker"]
     port = last(DOCKERFILES["cpu"], "EXPOSE")
     (published,) = service["ports"]
     assert filled(published) == f"127.0.0.1:{port}:{port}"
@@ -161,4 +163,5 @@ def test_compose_listens_on_this_machine_alone_unless_told_otherwise_and_stops_i
         told = filled(service["environment"]["NAMESAKE_PUBLISHED_HOST"], **given)
         assert filled(published, **given).startswith(f"{told}:")
         assert is_loopback(told) is local
-    assert int(service["stop_grace_period"].removesuffix("s")) > GRACE_SECONDS
+    for name, grace in (("service", GRACE_SECONDS), ("worker", WORKER_GRACE_SECONDS)):
+        assert int(OURS[name]["stop_grace_period"].removesuffix("s")) > grace

@@ -21,6 +21,7 @@ from app.schemas import (
     entities,
     feedback,
     history,
+    jobs,
     joining,
     keys,
     namespaces,
@@ -174,6 +175,9 @@ def test_every_endpoint_is_described(tmp_path: Path) -> None:
         (feedback.ProposalExample, "Proposals"),
         (feedback.ProposalPage, "Proposals"),
         (feedback.AcceptedProposal, "Proposals"),
+        (jobs.Job, "Jobs"),
+        (jobs.JobPage, "Jobs"),
+        (jobs.Reject, "Jobs"),
         (keys.NewKey, "Keys"),
         (keys.Renewal, "Keys"),
         (keys.IssuedKey, "Keys"),
@@ -193,7 +197,7 @@ def test_every_field_of_the_api_is_described(model: Any, heading: str) -> None:
 
 def test_the_limits_of_the_api_are_those_that_hold() -> None:
     said = section(API, "Limits")
-    for name in ("max_text_chars", "max_texts", "max_mentions"):
+    for name in ("max_text_chars", "max_texts", "max_mentions", "jobs_per_key", "job_documents_per_day"):
         row = next(line for line in said.splitlines() if f"NAMESAKE_{name.upper()}" in line)
         assert str(Settings.model_fields[name].default) in row.replace(",", "")
     rate, burst = (Settings.model_fields[name].default for name in ("rate_limit", "rate_burst"))
@@ -203,6 +207,7 @@ def test_the_limits_of_the_api_are_those_that_hold() -> None:
     assert f"| text of feedback | {feedback.FEEDBACK_CHARS:,} code points |" in said
     assert f"| revisions undone at once | {MOST_REVISIONS:,} |" in said
     assert f"| entities edited by one operation | {MOST_REVISIONS:,} |" in said
+    assert Settings.model_fields["job_max_bytes"].default == 2**30
     assert f"| types in a request | {limits.MAX_TYPES} |" in said
 
 
