@@ -80,7 +80,8 @@ class AnnotationJob(Base):
         reason: why it is paused or failed.
         source: the path or URL that the documents are read from; None for an upload.
         source_stamp: what the source was when it was first read: who goes on reading must find the same.
-        options: those of `POST /v1/annotate`, and the fields to read.
+        columns: what the text and the id of a document are called in the file.
+        options: those of `POST /v1/annotate`.
         input_bytes: size of the stored input; None where there is none.
         documents, rejects: how many were read; `cut_at` says that these are all.
         resumed_at: when it last went from paused to running.
@@ -105,6 +106,7 @@ class AnnotationJob(Base):
     reason: Mapped[str | None]
     priority: Mapped[int] = count_column()
     format: Mapped[str]
+    columns: Mapped[Json]
     source: Mapped[str | None]
     source_stamp: Mapped[str | None]
     options: Mapped[Json]

@@ -22,9 +22,6 @@ def worker(
     namesake worker --concurrency 2
     """
     settings = command_settings()
-    # Linking runs in threads of its own. More of them for a small product of matrices wait for each other, and where
-    # several workers share a machine that takes most of the time. numpy reads this when it is imported.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import asyncio
     import signal
 

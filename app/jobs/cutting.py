@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from app.documents import read_batch
 from app.errors import ProblemError
 from app.jobs import store
-from app.jobs.reading import Reject, read_documents
+from app.jobs.reading import Columns, Reject, read_documents
 from app.jobs.sources import check_source, fetch, is_url, stamp_of
 from app.jobs.store import Chunk, JobRecord
 from app.schemas.requests import AnnotateOne
@@ -64,7 +64,8 @@ def cut(engine: Engine, settings: Settings, job_id: int) -> None:
             if not store.begin(session, job_id, stamp):
                 raise SourceChanged(SourceChanged.__doc__)
         read = job.items
-        items = _checked(itertools.islice(read_documents(path, job.format), read, None), job, settings)
+        found = read_documents(path, job.format, Columns(**job.columns))
+        items = _checked(itertools.islice(found, read, None), job, settings)
         for chunk in _chunks(items):
             if not _add(engine, settings, job_id, read, chunk):
                 return

@@ -25,7 +25,7 @@ Status = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 Json = dict[str, Any]
 
 COLUMNS = """
-    id, namespace, key_id, actor, status, reason, priority, format, source, source_stamp, options, input_bytes,
+    id, namespace, key_id, actor, status, reason, priority, format, columns, source, source_stamp, options, input_bytes,
     documents, rejects, chunks, documents_done, mentions, links, chunks_done,
     created_at, started_at, resumed_at, cut_at, finished_at, digest,
     extract(epoch FROM coalesce(finished_at, now()) - coalesce(resumed_at, started_at))::float AS seconds,
@@ -37,8 +37,8 @@ COLUMNS = """
 """
 INSERT = """
     INSERT INTO annotation_job
-        (namespace, key_id, actor, idempotency_key, digest, priority, format, source, options, input_bytes)
-    VALUES (:namespace, :key_id, :actor, :idempotency_key, :digest, :priority, :format, :source, :options, :input_bytes)
+        (namespace, key_id, actor, idempotency_key, digest, priority, format, columns, source, options)
+    VALUES (:namespace, :key_id, :actor, :idempotency_key, :digest, :priority, :format, :columns, :source, :options)
     ON CONFLICT (key_id, idempotency_key) DO NOTHING RETURNING id
 """
 SAME = "SELECT id FROM annotation_job WHERE key_id = :key_id AND idempotency_key = :idempotency_key"
@@ -139,9 +139,9 @@ class NewJob:
     digest: bytes
     priority: int
     format: str
+    columns: Json
     source: str | None
     options: Json
-    input_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,7 @@ class JobRecord:
     reason: str | None
     priority: int
     format: str
+    columns: Json
     source: str | None
     source_stamp: str | None
     options: Json
@@ -224,7 +225,8 @@ def create_job(session: Session, new: NewJob, upload: BinaryIO | None) -> tuple[
     Returns:
         The job, and whether it is new.
     """
-    values = {name: getattr(new, name) for name in NewJob.__slots__} | {"options": orjson.dumps(new.options).decode()}
+    values = {name: getattr(new, name) for name in NewJob.__slots__}
+    values |= {name: orjson.dumps(values[name]).decode() for name in ("columns", "options")}
     job_id = session.execute(text(INSERT), values).scalar_one_or_none()
     if job_id is None:
         same = {"key_id": new.key_id, "idempotency_key": new.idempotency_key}

@@ -53,11 +53,13 @@ class Wish:
     Attributes:
         source: where the documents are; None where they are in the body.
         format: what they come in, where it is said.
+        columns: see `app.jobs.reading.Columns`.
         options: as `POST /v1/annotate` has them, only those that are given.
     """
 
     source: str | None
     format: Format | None
+    columns: dict[str, str]
     priority: int
     options: dict[str, Any]
 
@@ -75,6 +77,12 @@ def get_wish(
         Format | None,
         Query(description="What the documents come in; without it, what Content-Type or the end of `source` says."),
     ] = None,
+    text_field: Annotated[
+        Storable, Query(min_length=1, max_length=250, description="Field or column with the text of a document.")
+    ] = "text",
+    id_field: Annotated[
+        Storable, Query(min_length=1, max_length=250, description="Field or column with its id, where it has one.")
+    ] = "id",
     priority: Annotated[
         int,
         Query(ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Those with a larger one go first; above 0 for admins."),
@@ -99,10 +107,13 @@ def get_wish(
         "offset_unit": offset_unit,
         "language": language,
     }
-    return Wish(source, format, priority, options)
+    return Wish(source, format, {"text": text_field, "id": id_field}, priority, options)
 
 
-WISH_NAMES = ("source", "format", "priority", "types", "min_confidence", "candidates", "offset_unit", "language")
+WISH_NAMES = (
+    *("source", "format", "text_field", "id_field", "priority"),
+    *("types", "min_confidence", "candidates", "offset_unit", "language"),
+)
 
 
 def check_format(request: Request, wish: Wish, settings: Settings) -> Format:

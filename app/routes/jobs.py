@@ -105,7 +105,7 @@ async def create(
     with spooled(settings) as file:
         body = await receive(request, file)
         check_body(file, wish)
-        about = orjson.dumps([wish.source, found, wish.priority, wish.options, settings.namespace])
+        about = orjson.dumps([wish.source, found, wish.columns, wish.priority, wish.options, settings.namespace])
         new = NewJob(
             namespace=settings.namespace,
             key_id=key_id_of(caller),
@@ -114,9 +114,9 @@ async def create(
             digest=hashlib.blake2b(about + body, digest_size=32).digest(),
             priority=wish.priority,
             format=found,
+            columns=wish.columns,
             source=wish.source,
             options=wish.options,
-            input_bytes=None,
         )
         job = await run_sync(store_job, linking.service, new, None if wish.source is not None else file)
     response.headers["Location"] = f"{UPLOADS}/{job.id}"

@@ -60,6 +60,7 @@ def create_jobs() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("columns", postgresql.JSONB(), nullable=False),
         sa.Column("source", sa.Text(), nullable=True),
         sa.Column("source_stamp", sa.Text(), nullable=True),
         sa.Column("options", postgresql.JSONB(), nullable=False),

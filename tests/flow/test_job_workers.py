@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -17,6 +18,7 @@ from key_holders import issue
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
+from test_api_server import server
 
 from app.service import Service
 from kb.keys import Role
@@ -218,6 +220,12 @@ def test_documents_are_read_where_they_are(
         worker_home.working(NAMESAKE_JOB_SOURCES=sources),
     ):
         jobs = JobClient(client, key)
+        (folder / "texts").mkdir()
+        for row in documents(3):
+            (folder / "texts" / f"{row['id']}.txt").write_text(row["text"])
+        job = jobs.post(source=f"{folder}/texts").json()["id"]
+        jobs.wait(job)
+        assert [row["id"] for row in jobs.result(job)] == ["d0.txt", "d1.txt", "d2.txt"]
         for source, count in ((f"{folder}/docs.jsonl", 250), (f"{site}/open/docs.jsonl", 3)):
             job = jobs.post(source=source).json()["id"]
             assert jobs.wait(job)["documents_done"] == count
@@ -243,3 +251,31 @@ def test_a_source_that_became_a_link_or_another_file_is_not_read(
         with worker_home.working(NAMESAKE_JOB_SOURCES=str(tmp_path)):
             assert "symbolic link" in failed(jobs, linked)["reason"]
             assert "send a new job" in failed(jobs, changed)["reason"]
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing(
+    starter_home: Path, starter_service: Service, tmp_path: Path, worker_home: Workplace
+) -> None:
+    key = issue(starter_service, Role.ANNOTATOR).secret
+    with server(starter_home, tmp_path / "log") as (_, client):
+        jobs = JobClient(client, key)
+        head = (
+            f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
+            "Content-Type: application/x-ndjson\r\nContent-Length: 9000000\r\n\r\n"
+        )
+        for sent in (0, 10, 3_000_000):
+            with socket.create_connection(("127.0.0.1", client.base_url.port or 80)) as connection:
+                connection.sendall(head.encode() + b"x" * sent)
+                time.sleep(0.3)
+        wait_for(lambda: log_of(tmp_path / "log").count('"status": 408') == 3)
+        assert jobs.get().json()["jobs"] == []
+        assert list((starter_home / "jobs").iterdir()) == []
+        with Session(starter_service.engine) as session:
+            assert session.execute(text("SELECT count(*) FROM annotation_input")).scalar_one() == 0
+        with worker_home.working():
+            jobs.wait(jobs.send(documents(1)))
+    assert "Traceback" not in log_of(tmp_path / "log")
+
+
+def log_of(path: Path) -> str:
+    return path.read_text()

@@ -1,15 +1,19 @@
 """Jobs from the upload to the result, through the API and a worker of its own."""
 
+import io
 import json
 import time
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
-from api_client import wait_for
-from job_client import NDJSON, JobClient, documents, lines, working
+from api_client import problem, wait_for
+from job_client import NDJSON, JobClient, Json, documents, lines, working
 from key_holders import issue
 from starlette.testclient import TestClient
 
@@ -165,3 +169,58 @@ def latest(jobs: JobClient) -> int:
     job = jobs.send([{"text": "Quillmere"}])
     jobs.wait(job)
     return int(jobs.result(job)[0]["kb_version"])
+
+
+def csv_of(rows: list[Json]) -> bytes:
+    return b"id,text\n" + "".join(f'{row["id"]},"{row["text"]}"\n' for row in rows).encode()
+
+
+def parquet_of(rows: list[Json]) -> bytes:
+    stream = io.BytesIO()
+    table = pyarrow.table({"id": [row["id"] for row in rows], "text": [row["text"] for row in rows]})
+    pyarrow.parquet.write_table(table, stream)
+    return stream.getvalue()
+
+
+def zip_of(rows: list[Json]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for row in rows:
+            archive.writestr(row["id"], row["text"])
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("_worker")
+@pytest.mark.parametrize(
+    ("content_type", "write"),
+    [("text/csv", csv_of), ("application/vnd.apache.parquet", parquet_of), ("application/zip", zip_of)],
+)
+def test_files_of_every_kind_have_the_same_answers(
+    jobs: JobClient, content_type: str, write: Callable[[list[Json]], bytes]
+) -> None:
+    rows = [row | {"id": f"{row['id']}.txt"} for row in documents(20)]
+    job = jobs.post(content=write(rows), headers={"Content-Type": content_type}).json()["id"]
+    plain = jobs.send(rows)
+    jobs.wait(job)
+    jobs.wait(plain)
+    assert jobs.result(job) == jobs.result(plain)
+    assert len(jobs.result(job)) == 20
+
+
+@pytest.mark.usefixtures("_worker")
+@pytest.mark.parametrize(
+    ("kind", "content", "reason"),
+    [
+        ("parquet", parquet_of([{"id": "a", "text": "Paris"}]), "there is no column body, only id, text"),
+        ("parquet", b"no such file", "not Parquet"),
+        ("csv", b"a,b\n", "there is no column body, only a, b"),
+        ("zip", b"no such file", "not a zip"),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_fails_its_job(
+    jobs: JobClient, kind: str, content: bytes, reason: str
+) -> None:
+    job = jobs.post(content=content, format=kind, text_field="body").json()["id"]
+    wait_for(lambda: bool(jobs.job(job)["status"] == "failed"))
+    assert reason in jobs.job(job)["reason"]
+    problem(jobs.get(f"/{job}/result"), 409, "job-finished")
