@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,10 @@ def test_what_is_no_such_file_is_told(tmp_path: Path, kind: str, content: bytes)
         path.mkdir()
         path = path / "a.txt"
     path.write_bytes(content)
-    try:
+    found: list[Any] = []
+    with suppress(UnreadableInput):
         found = read(tmp_path / "file", kind)
-    except UnreadableInput as error:
-        assert str(error)
-    else:
-        assert all(isinstance(item, Reject) or isinstance(item["text"], str) for item in found)
+    assert all(isinstance(item, Reject) or isinstance(item["text"], str) for item in found)
 
 
 def test_lines_that_hold_no_document(tmp_path: Path) -> None:

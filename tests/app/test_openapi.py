@@ -13,9 +13,15 @@ import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from key_holders import bearer, issue
-from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method
+from schemathesis.specs.openapi.checks import (
+    ignored_auth,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
 from starlette.testclient import TestClient
 
+from app.jobs.uploads import CONTENT_TYPES
 from app.main import create_app
 from app.schemas.problem import PROBLEM_TYPE
 from app.service import Service
@@ -32,6 +38,13 @@ def document(client: TestClient) -> dict[str, Any]:
 LIMITS = Settings(
     home=Path("unused"), read_without_key="always", rate_limit=0, max_text_chars=1000, max_texts=20, max_mentions=10
 )
+
+
+@schemathesis.serializer(*CONTENT_TYPES)
+def as_it_is(_context: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 schema = schemathesis.openapi.from_dict(create_app(LIMITS).openapi())
 
 
@@ -90,6 +103,24 @@ def test_every_answer_to_a_curator_is_as_the_document_says(
     app, key = editors
     # Whether a key is asked for is what the other test looks at: here there always is one.
     case.call_and_validate(app=app, headers=key, excluded_checks=[*excluded(case), ignored_auth])
+
+
+@pytest.fixture(scope="session")
+def senders(starter_service: Service) -> tuple[FastAPI, dict[str, str]]:
+    """The API, and the header of somebody who may send jobs."""
+    limits = LIMITS.model_copy(update={"home": starter_service.settings.home, "jobs_per_key": 100_000})
+    return started(replace(starter_service, settings=limits)), bearer(issue(starter_service, Role.ANNOTATOR))
+
+
+@schema.include(tag="jobs").parametrize()
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_about_jobs_is_as_the_document_says(
+    case: schemathesis.Case, senders: tuple[FastAPI, dict[str, str]]
+) -> None:
+    app, key = senders
+    # Whatever the bytes of a body are, they are a file, which a worker will look into.
+    left_out = [*excluded(case), ignored_auth, negative_data_rejection]
+    case.call_and_validate(app=app, headers=key, excluded_checks=left_out)
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
