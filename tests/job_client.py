@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from app.service import Service
 
 PATIENCE = 120.0
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -35,6 +39,13 @@ def documents(count: int, first: int = 0) -> list[Json]:
 
 def lines(rows: Sequence[Json]) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
+
+
+def forget_jobs(service: "Service") -> None:
+    """Delete all jobs, and the work that waits for workers."""
+    with service.engine.begin() as connection:
+        for table in ("annotation_job", "procrastinate.procrastinate_jobs"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
 
 
 class JobClient:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from api_client import problem, serving
-from job_client import NDJSON, JobClient, documents, lines
+from job_client import NDJSON, JobClient, documents, forget_jobs, lines
 from key_holders import issue
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -47,10 +47,9 @@ def api(starter_service: Service, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(autouse=True)
 def _nothing_left(starter_service: Service) -> Iterator[None]:
+    forget_jobs(starter_service)
     yield
-    with Session(starter_service.engine) as session, session.begin():
-        for table in ("annotation_job", "procrastinate.procrastinate_jobs"):
-            session.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    forget_jobs(starter_service)
 
 
 @pytest.fixture

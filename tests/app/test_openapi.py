@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
+from job_client import forget_jobs
 from key_holders import bearer, issue
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
@@ -105,11 +106,12 @@ def test_every_answer_to_a_curator_is_as_the_document_says(
     case.call_and_validate(app=app, headers=key, excluded_checks=[*excluded(case), ignored_auth])
 
 
-@pytest.fixture(scope="session")
-def senders(starter_service: Service) -> tuple[FastAPI, dict[str, str]]:
-    """The API, and the header of somebody who may send jobs."""
+@pytest.fixture(scope="module")
+def senders(starter_service: Service) -> Iterator[tuple[FastAPI, dict[str, str]]]:
+    """The API, and the header of somebody who may send jobs, which no worker of later tests shall find."""
     limits = LIMITS.model_copy(update={"home": starter_service.settings.home, "jobs_per_key": 100_000})
-    return started(replace(starter_service, settings=limits)), bearer(issue(starter_service, Role.ANNOTATOR))
+    yield started(replace(starter_service, settings=limits)), bearer(issue(starter_service, Role.ANNOTATOR))
+    forget_jobs(starter_service)
 
 
 @schema.include(tag="jobs").parametrize()
