@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int32]
+NOTHING: IntArray = np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,16 @@ class Rows:
         return positions, self.members[np.repeat(starts, lengths) + within]
 
 
-def stacked(rows: Sequence[Sequence[int] | IntArray]) -> Rows:
+def stacked(rows: Sequence[IntArray]) -> Rows:
     """Return rows as one."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-    offsets[1:] = np.cumsum([len(row) for row in rows])
-    parts = [np.asarray(row, dtype=np.int32) for row in rows if len(row)]
-    return Rows(offsets, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32))
+    offsets[1:] = np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)))
+    return Rows(offsets, np.concatenate([NOTHING, *rows]))
+
+
+def replaced(rows: Sequence[IntArray], count: int, others: Mapping[int, IntArray]) -> list[IntArray]:
+    """Return `count` rows: those of `others`, for the rest those of `rows`, and empty ones where there is neither."""
+    result = [*rows, *[NOTHING] * (count - len(rows))]
+    for row, members in others.items():
+        result[row] = members
+    return result

@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 
+from kb.live.changed import Changes
 from kb.live.entities import GONE, HUB, LiveEntities
-from kb.sparse import IntArray, Rows, stacked
+from kb.snapshot import Snapshot
+from kb.sparse import NOTHING, IntArray, Rows, stacked
 
 
 class LiveGraph:
     """Neighbours in either direction, where they may differ from the snapshot's.
 
-    An entity of the snapshot whose relations stayed keeps its row there; only the ordinals of its neighbours may be
-    other ones now.
+    Rows belong to origins and hold origins, so that nothing has to be done when an entity gets another ordinal.
     """
 
-    def __init__(self, entities: LiveEntities) -> None:
-        self._entities = entities
-        self._snapshot = entities.snapshot
-        edges = list(self._edges())
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._entities = LiveEntities(snapshot)
+        self._rows: dict[int, IntArray] = {}  # by origin; entities that are not here have their row in the snapshot
+        self._stacked: Rows = stacked([])
+        self._row_of: IntArray = np.full(len(snapshot), -1, dtype=np.int32)  # by ordinal
+
+    def after(self, changes: Changes, entities: LiveEntities) -> LiveGraph:
+        """Return what there is after further changes.
+
+        Args:
+            changes: entities as they are at one moment, or all that changed since the snapshot.
+            entities: what there is after the changes.
+        """
+        result = copy(self)
+        result._entities = entities
+        result._rows = dict(self._rows)
         neighbours: defaultdict[int, list[int]] = defaultdict(list)
-        for subject, target in edges:
+        for subject, target in _edges(changes, entities):
             neighbours[subject].append(target)
             neighbours[target].append(subject)
-        rows = {ordinal: neighbours[ordinal] for ordinal in range(entities.first, len(entities))}
-        rows |= {ordinal: self._now(ordinal, neighbours[ordinal]) for ordinal in self._touched(neighbours)}
-        self._rows: Rows = stacked([sorted(row) for row in rows.values()])
-        self._row_of: IntArray = np.full(len(entities), -1, dtype=np.int32)
-        self._row_of[list(rows)] = np.arange(len(rows), dtype=np.int32)
+        changed = entities.origins(changes)
+        touched: set[int] = set()
+        for origin, entity in zip(changed.tolist(), changes.values(), strict=True):
+            before = self._row(origin)
+            if entity is None and len(before) > HUB:
+                continue  # its neighbours lose it all the same; only their degrees still count it
+            after = np.array(sorted(neighbours[origin]), dtype=np.int32)
+            result._rows[origin] = after
+            touched.update(_differing(*(side[~np.isin(side, changed)] for side in (before, after))).tolist())
+        for origin in touched:
+            before = self._row(origin)
+            stay = before[~np.isin(before, changed)]
+            result._rows[origin] = np.sort(np.concatenate([stay, np.array(neighbours[origin], dtype=np.int32)]))
+        result._stack()
+        return result
 
     def neighbours(self, ordinals: IntArray, limit: int) -> tuple[IntArray, IntArray]:
         """Return edges as position in `ordinals` and neighbour's ordinal, of entities with at most `limit` of them."""
@@ -38,57 +63,32 @@ class LiveGraph:
         old = np.flatnonzero(live < 0).astype(np.int32)
         new = np.flatnonzero(live >= 0).astype(np.int32)
         here, members = self._snapshot.neighbours.spread(ordinals[old], limit)
-        members = self._entities.now[members]
-        there, others = self._rows.spread(live[new], limit)
-        return in_order([(old[here][members != GONE], members[members != GONE]), (new[there], others)])
+        there, others = self._stacked.spread(live[new], limit)
+        positions, origins = in_order([(old[here], members), (new[there], others)])
+        found = self._entities.now[origins]
+        return positions[found != GONE], found[found != GONE]
 
     def degrees(self, ordinals: IntArray) -> IntArray:
         """Return how many neighbours each entity has."""
         live = self._row_of[ordinals]
         result = np.zeros(len(ordinals), dtype=np.int32)
         result[live < 0] = self._snapshot.neighbours.lengths(ordinals[live < 0])
-        result[live >= 0] = self._rows.lengths(live[live >= 0])
+        result[live >= 0] = self._stacked.lengths(live[live >= 0])
         return result
 
-    def _edges(self) -> Iterator[tuple[int, int]]:
-        """Yield the relations of changed entities as ordinals of subject and object."""
-        for subject, entity in enumerate(self._entities.changed, start=self._entities.first):
-            for name in entity.objects:
-                target = self._entities.ordinal(name)
-                if target is not None:
-                    yield subject, target
-            for name in entity.subjects:
-                # A changed subject has told of this relation itself.
-                ordinal = None if self._entities.is_changed(name) else self._snapshot.ordinal(name)
-                if ordinal is not None:
-                    yield ordinal, subject
+    def _row(self, origin: int) -> IntArray:
+        """Return the origins of an entity's neighbours."""
+        row = self._rows.get(origin)
+        if row is not None:
+            return row
+        return self._snapshot.neighbours.row(origin) if origin < len(self._snapshot) else NOTHING
 
-    def _touched(self, neighbours: dict[int, list[int]]) -> Iterable[int]:
-        """Return the unchanged entities that have other relations to changed ones than in the snapshot."""
-        touched: set[int] = set()
-        for former in self._entities.gone.tolist():
-            now = int(self._entities.now[former])
-            before = self._snapshot.neighbours.row(former)
-            if now == GONE and len(before) > HUB:
-                continue  # its neighbours lose it all the same; only their degrees still count it
-            before = before[~self._entities.is_gone[before]]
-            after = np.array(neighbours.get(now, ()), dtype=np.int32) if now != GONE else before[:0]
-            after = np.sort(after[after < self._entities.first])
-            if not np.array_equal(before, after):
-                touched.update(_differing(before, after).tolist())
-        created = (
-            ordinal
-            for ordinal, entity in enumerate(self._entities.changed, start=self._entities.first)
-            if self._snapshot.ordinal(entity.record.id) is None
-        )
-        for ordinal in created:
-            touched.update(other for other in neighbours.get(ordinal, ()) if other < self._entities.first)
-        return touched
-
-    def _now(self, ordinal: int, changed: list[int]) -> list[int]:
-        """Return all neighbours of an unchanged entity, given those that changed."""
-        before = self._snapshot.neighbours.row(ordinal)
-        return [*before[~self._entities.is_gone[before]].tolist(), *(other for other in changed)]
+    def _stack(self) -> None:
+        """Put the rows one after the other, in new arrays."""
+        self._stacked = stacked(list(self._rows.values()))
+        now = self._entities.now[list(self._rows)]
+        self._row_of = np.full(len(self._entities), -1, dtype=np.int32)
+        self._row_of[now[now != GONE]] = np.flatnonzero(now != GONE)
 
 
 def in_order(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
@@ -97,6 +97,23 @@ def in_order(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray
     members = np.concatenate([part[1] for part in parts])
     order = np.argsort(positions, kind="stable")
     return positions[order], members[order]
+
+
+def _edges(changes: Changes, entities: LiveEntities) -> Iterator[tuple[int, int]]:
+    """Yield the relations of changed entities that exist, as origins of subject and object."""
+    for key, entity in changes.items():
+        origin = None if entity is None else entities.origin(key)
+        if entity is None or origin is None:
+            continue
+        for name in entity.objects:
+            target = entities.origin(name)
+            if target is not None and entities.now[target] != GONE:
+                yield origin, target
+        for name in entity.subjects:
+            # A changed subject has told of this relation itself.
+            subject = None if name in changes else entities.origin(name)
+            if subject is not None and entities.now[subject] != GONE:
+                yield subject, origin
 
 
 def _differing(before: IntArray, after: IntArray) -> IntArray:

@@ -12,7 +12,7 @@ from kb import queries
 from kb.candidates import HalfArray, SnapshotSearch
 from kb.index.aliases import Occurrences, entity_names
 from kb.index.words import own_words, with_words_of
-from kb.live.changed import ChangedEntity
+from kb.live.changed import ChangedEntity, Changes
 from kb.live.entities import HUB
 from kb.live.search import LiveSearch
 from kb.lookups import entities_of_types, entity_labels, subjects_of
@@ -20,6 +20,7 @@ from kb.records import EntityRecord, TypeRecord
 from kb.type_table import TypeTable
 
 PAGE = 10_000  # changes read at a time
+MOST_UNUSED = 20_000  # names and words that nothing has any more, before what stands beside the snapshot is made anew
 
 
 class TextEncoder(Protocol):
@@ -95,18 +96,7 @@ class LiveIndex:
             DeltaFull: it is too much; `search` stays as it was.
             KbReplaced: the last change that `search` knows of is none of this knowledge base.
         """
-        changed: set[str] = set()
-        types_changed = False
-        version = self._version
-        if not queries.has_change(session, self._namespace, version):
-            raise KbReplaced(KbReplaced.__doc__)
-        while page := queries.changes_since(session, self._namespace, version, PAGE):
-            version = page[-1].version
-            changed.update(change.entity_id for change in page if change.entity_id is not None)
-            types_changed |= any(change.kind == "type" for change in page)
-            self.outdated |= any(change.kind == "alias_occurrence" for change in page)
-            if len(changed | self._changes.keys()) > self._most:
-                raise DeltaFull(DeltaFull.__doc__)
+        version, changed, types_changed = self._changed(session)
         if version == self._version:
             return False
         types = self._types
@@ -116,13 +106,38 @@ class LiveIndex:
             self.outdated |= len(typed) > HUB  # too many entities have the former name among their words
             changed |= typed if len(typed) <= HUB else set()
         fresh = self._read(session, changed, types) if changed else {}
-        self._types = types
+        occurrences = self._occurrences | self._read_occurrences(session, fresh.values())
+        self.search = self._after(fresh, types, occurrences, version)
         self._changes.update(fresh)
-        self._occurrences.update(self._read_occurrences(session, fresh.values()))
-        self._version = version
-        self.search = LiveSearch(self.base, dict(self._changes), types, dict(self._occurrences), version)
-        self._former = None
+        self._types, self._occurrences, self._version, self._former = types, occurrences, version, None
         return True
+
+    def _changed(self, session: Session) -> tuple[int, set[str], bool]:
+        """Return the last change's number, the ids of entities that changed, and whether a type did."""
+        version, changed, types_changed = self._version, set[str](), False
+        page = queries.changes_since(session, self._namespace, version - 1, PAGE)
+        if not page or page[0].version != version:
+            raise KbReplaced(KbReplaced.__doc__)
+        while page:
+            new = [change for change in page if change.version > self._version]
+            changed.update(change.entity_id for change in new if change.entity_id is not None)
+            types_changed |= any(change.kind == "type" for change in new)
+            self.outdated |= any(change.kind == "alias_occurrence" for change in new)
+            if len(changed | self._changes.keys()) > self._most:
+                raise DeltaFull(DeltaFull.__doc__)
+            version = page[-1].version
+            page = queries.changes_since(session, self._namespace, version, PAGE) if len(page) == PAGE else []
+        return version, changed, types_changed
+
+    def _after(
+        self, fresh: Changes, types: TypeTable, occurrences: Mapping[str, Occurrences], version: int
+    ) -> LiveSearch:
+        """Return what answers after further changes."""
+        before = self.search if isinstance(self.search, LiveSearch) else LiveSearch(self.base)
+        after = before.after(fresh, types, occurrences, version)
+        if after.unused <= MOST_UNUSED:
+            return after
+        return LiveSearch(self.base).after({**self._changes, **fresh}, types, occurrences, version)
 
     def _read(self, session: Session, ids: set[str], types: TypeTable) -> dict[str, ChangedEntity | None]:
         """Read entities, and those whose words hold the name of one that is new, gone or called differently now."""

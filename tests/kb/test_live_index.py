@@ -132,6 +132,45 @@ def test_after_any_edits_it_answers_as_a_new_snapshot(world: World, seed: int) -
             world.assert_as_fresh()
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("most_unused", [None, 30])
+def test_change_after_change_it_answers_as_when_all_come_at_once(
+    world: World, seed: int, most_unused: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if most_unused is not None:
+        monkeypatch.setattr("kb.live.index.MOST_UNUSED", most_unused)
+    rng = random.Random(seed)
+    for step in range(60):
+        if rng.random() < 0.7:
+            world.kb.put(*[some_entity(rng, key) for key in rng.sample(IDS, rng.randrange(1, 4))])
+        else:
+            world.kb.delete(*rng.sample(sorted(world.kb.records()), min(rng.randrange(1, 3), len(world.kb.records()))))
+        world.refresh()
+        if step % 6 == 5:
+            other = LiveIndex(world.index.base, world.payloads, 1000)
+            with snapshot_session(world.kb.engine) as session:
+                other.refresh(session)
+            live, fresh = world.index.search, other.search
+            assert len(live) == len(fresh) == len(world.kb.records())
+            assert entity_facts(live, IDS) == entity_facts(fresh, IDS)
+            names = [*NAMES, *IDS, "Mercuri", "Lincon", "Honest Ade"]
+            assert name_facts(live, names) == name_facts(fresh, names)
+            assert text_facts(live, TEXTS) == text_facts(fresh, TEXTS)
+
+
+def test_names_that_nobody_bears_any_more_are_let_go_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kb.live.index.MOST_UNUSED", 20)
+    held = []
+    for number in range(40):
+        world.kb.put(EntityRecord("A", f"Anton {number}th"))
+        world.refresh()
+        held.append(world.index.search.unused)
+    assert 10 < max(held) <= 20
+    assert world.index.search.alias_row("Anton 38th") == -1
+    row = world.index.search.alias_row("Anton 39th")
+    assert world.index.search.bearers(row)[0].tolist() == [world.index.search.ordinal("A")]
+
+
 def test_nothing_new_changes_nothing(world: World) -> None:
     before = world.index.search
     assert not world.refresh()
