@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 REST_SECONDS = 30.0  # after a build that failed
 LOOK_SECONDS = 0.2
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "NAMESAKE_THREADS": "1"}
 
 
 class BuildFailed(RuntimeError):  # noqa: N818
@@ -34,6 +34,7 @@ class Compaction:
         self._folders = snapshot_folders(settings)
         self._lock = FileLock(self._folders.root / "compaction.lock", thread_local=False)
         self._process: subprocess.Popen[bytes] | None = None
+        self._urgent = False
         self._not_before = 0.0
 
     @property
@@ -44,8 +45,11 @@ class Compaction:
     def start(self, newest: str, *, urgent: bool = False) -> None:
         """Start a build, unless one is under way or there is a newer snapshot than the one of this name.
 
-        Unless it is urgent, the build takes one core at most, and that only while nothing else wants it.
+        Unless it is urgent, the build takes one core at most, and that only while nothing else wants it. One like that
+        makes room for an urgent one, which finds what was encoded so far.
         """
+        if urgent and not self._urgent:
+            self.stop()
         if self.running or time.monotonic() < self._not_before:
             return
         try:
@@ -57,15 +61,16 @@ class Compaction:
             self._lock.release()
             return
         log.info("building a new index")
-        gently = ["nice", "-n", "19"] if shutil.which("nice") and not urgent else []
-        threads = {} if urgent else {"OMP_NUM_THREADS": "1", "NAMESAKE_THREADS": "1"}
+        self._urgent = urgent
         self._process = subprocess.Popen(
-            [*gently, sys.executable, "-P", "-m", "app", "index", "build"],
-            env=os.environ | self._settings.environment() | threads,
+            [sys.executable, "-P", "-m", "app", "index", "build"],
+            env=os.environ | self._settings.environment() | ({} if urgent else ONE_THREAD),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        if not urgent:
+            _make_way(self._process.pid)
 
     def stop(self) -> None:
         """End a build that is under way."""
@@ -89,6 +94,14 @@ class Compaction:
         self._process = None
         with suppress(OSError):
             self._lock.release()
+
+
+def _make_way(process: int) -> None:
+    """Let a process, and what it starts, run only while no other one wants the processor."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process, 19)
+        if sys.platform == "linux":  # there, a niced process keeps the processor for some milliseconds yet
+            os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
 
 
 def build_apart(settings: Settings, stopping: threading.Event) -> None:

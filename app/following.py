@@ -33,8 +33,8 @@ LOOK_SECONDS = 0.5  # how long a change whose notification was lost, or a new sn
 FULL_SECONDS = 5.0  # how long a new snapshot goes unnoticed while more has changed than fits beside the old one
 AGAIN_SECONDS = 1.0  # after the database was away
 # Between two refreshes there is so many times as long as the first of them took of the processor, within a limit:
-# however many edits come, requests have most of it, and what comes meanwhile is taken in together.
-REST, LONGEST_REST = 10, 0.4
+# however many edits come, requests have nearly all of it, and what comes meanwhile is taken in together.
+REST, LONGEST_REST = 40, 0.4
 
 
 class Follower:
@@ -98,7 +98,7 @@ class Follower:
                     with open_feed(self._engine) as feed:
                         self._follow(lambda seconds: self._hear(feed, seconds))
                 else:
-                    self._follow(self.bell.wait)
+                    self._follow(self.bell.listener())
             except (SQLAlchemyError, psycopg.Error, OSError) as error:
                 self._note(f"{type(error).__name__}: {str(error).splitlines()[0]}")
                 self._stopping.wait(AGAIN_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -37,16 +37,25 @@ class Bell:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
+        self._rings = 0
 
     def ring(self) -> None:
-        """Wake all that wait now."""
+        """Wake all that wait now, or will wait next."""
         with self._condition:
+            self._rings += 1
             self._condition.notify_all()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until it is rung, at most so long."""
-        with self._condition:
-            self._condition.wait(seconds)
+    def listener(self) -> Callable[[float], None]:
+        """Return what waits at most so many seconds; not at all if it was rung since the last time, or since now."""
+        heard = self._rings
+
+        def wait(seconds: float) -> None:
+            nonlocal heard
+            with self._condition:
+                self._condition.wait_for(lambda: self._rings != heard, seconds)
+                heard = self._rings
+
+        return wait
 
 
 @contextmanager
