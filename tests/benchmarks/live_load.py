@@ -14,6 +14,7 @@ import httpx2
 SETTLED = 1.0  # seconds after which an edit must be seen by everybody
 THINKING = 2.0  # between the starts of two requests of one reader
 RESTING = 1.0  # between the starts of two edits of one writer
+LOOKING = 1.0  # between two looks at which snapshot answers come from
 SHARED = [f"Shared_{number}" for number in range(3)]  # entities that all writers count up
 OK, CREATED, GONE, STALE_BASE = 200, 201, 204, 412
 
@@ -38,6 +39,7 @@ class Seen:
         edits: acknowledged edits.
         counted: how often each shared entity was counted up.
         linkable: seconds from the acknowledgement of a new entity to the first answer that links it.
+        snapshots: names of those that answers came from.
     """
 
     latencies: list[float] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Seen:
     counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHARED, 0))
     linkable: list[float] = field(default_factory=list)
     known: list[Known] = field(default_factory=list)
+    snapshots: set[str] = field(default_factory=set)
 
 
 class Load:
@@ -73,6 +76,7 @@ class Load:
                     await self._edit(client, "POST", "", id=key, label=key, popularity=0)
             work = [self._again_and_again(self._read, client, number, THINKING, end) for number in range(readers)]
             work += [self._again_and_again(self._write, client, number, RESTING, end) for number in range(writers)]
+            work.append(self._again_and_again(self._look, client, 0, LOOKING, end))
             await asyncio.gather(*work)
 
     async def _again_and_again(
@@ -105,6 +109,13 @@ class Load:
         # Edited again meanwhile: either answer is right.
         if mentions and (known.there, known.since) == (there, since) and (known.key in found) != there:
             self.seen.stale.append(f"{known.key} there={there} since {time.monotonic() - since:.1f} s: {found}")
+
+    async def _look(self, client: httpx2.AsyncClient, _: random.Random) -> None:
+        answer = await client.get("/v1/index")
+        if answer.status_code == OK:
+            self.seen.snapshots.add(answer.json()["snapshot"]["name"])
+        else:
+            self.seen.failed.append(f"index: {answer.status_code} {answer.text}")
 
     async def _annotate(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> list[dict[str, Any]]:
         started = time.monotonic()
