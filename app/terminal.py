@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -79,6 +80,11 @@ def writing(path: Path) -> Iterator[None]:
 def visible(text: str) -> str:
     """Return text that is safe to print."""
     return text.translate(_PICTURES)
+
+
+NamespaceOption = Annotated[
+    str | None, typer.Option("--namespace", help="Knowledge base (NAMESAKE_NAMESPACE).", show_default=False)
+]
 
 
 def command_settings(**overrides: Any) -> Settings:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.settings import SettingsError, load_settings, unknown_settings
-from app.terminal import visible
+from app.terminal import NamespaceOption, visible
 
 if TYPE_CHECKING:
     from app.doctor import Finding
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    namespace: NamespaceOption = None,
+) -> None:
     """Check this installation; ends with exit code 1 if something is broken.
 
     Example:
@@ -28,7 +31,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
     """
     console = Console(soft_wrap=True, highlight=False)
     findings = []
-    for finding in _findings():
+    for finding in _findings(namespace):
         findings.append(finding)
         if not as_json:
             console.print(_line(finding))
@@ -42,7 +45,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
     raise typer.Exit(1 if broken else 0)
 
 
-def _findings() -> list[Finding]:
+def _findings(namespace: str | None) -> list[Finding]:
     from app.doctor import Finding, examine
 
     found = [
@@ -50,7 +53,7 @@ def _findings() -> list[Finding]:
         for message in unknown_settings(os.environ)
     ]
     try:
-        settings = load_settings()
+        settings = load_settings(namespace=namespace)
     except SettingsError as error:
         lines = str(error).splitlines()
         return found + [Finding("settings", "fail", line, "see docs/settings.md") for line in lines]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.terminal import CommandError, check_output, command_settings, writing
+from app.terminal import CommandError, NamespaceOption, check_output, command_settings, writing
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,6 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 def export(
     file: Annotated[Path, typer.Argument(help="File to write (.jsonl or .jsonl.gz); - writes standard output.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+    namespace: NamespaceOption = None,
 ) -> None:
     """Write accepted feedback as labelled documents, which `namesake fit --documents` reads.
 
@@ -28,7 +29,7 @@ def export(
     from kb.exporters.writing import STDOUT
     from kb.feedback import training_documents
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     if file != STDOUT and not file.name.endswith((".jsonl", ".jsonl.gz")):
         raise CommandError(f"{file}: labelled documents have another ending", "name a file .jsonl or .jsonl.gz")
     check_output(file, force=force)
@@ -43,6 +44,7 @@ def prune(
     days: Annotated[
         int | None, typer.Option(min=1, help="Delete what is older.", show_default="NAMESAKE_FEEDBACK_DAYS")
     ] = None,
+    namespace: NamespaceOption = None,
 ) -> None:
     """Delete old feedback and collected mentions with their texts; what curators made of them stays.
 
@@ -56,7 +58,7 @@ def prune(
     from app.service import open_database
     from kb import feedback
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     age = settings.feedback_days if days is None else days
     if age == 0:
         raise CommandError("NAMESAKE_FEEDBACK_DAYS is 0, which keeps everything", "give --days to delete what is older")

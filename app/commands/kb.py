@@ -11,7 +11,7 @@ import typer
 
 from app.commands.kb_counts import import_counts
 from app.commands.kb_import import import_
-from app.terminal import CommandError, check_output, command_settings, writing
+from app.terminal import CommandError, NamespaceOption, check_output, command_settings, writing
 
 FORMAT_HELP = "Format to write; the name of the file tells it otherwise (.jsonl; .csv; .ttl or .nt for skos)."
 
@@ -38,6 +38,7 @@ def export(
     types: Annotated[Path | None, typer.Option(help="File for the types.", show_default=False)] = None,
     predicates: Annotated[Path | None, typer.Option(help="File for the predicates.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    namespace: NamespaceOption = None,
 ) -> None:
     """Export the knowledge base in a format of the import.
 
@@ -53,7 +54,7 @@ def export(
     from kb.exporters.tables import export_csv
     from kb.exporters.writing import STDOUT
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     chosen = format_ or _format_of(file)
     if chosen is not Format.JSONL and (types or predicates):
         raise CommandError(f"--types and --predicates belong to jsonl, not to {chosen}", "leave them out")
@@ -80,7 +81,9 @@ def _format_of(file: Path) -> Format:
 
 
 @app.command()
-def stats(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def stats(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, namespace: NamespaceOption = None
+) -> None:
     """Count what the knowledge base holds.
 
     Example:
@@ -92,7 +95,7 @@ def stats(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     from app.service import open_database
     from kb import queries
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     with open_database(settings) as engine, Session(engine) as session:
         found = asdict(queries.stats(session, settings.namespace))
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.terminal import CommandError, command_settings, print_error
+from app.terminal import CommandError, NamespaceOption, command_settings, print_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ def import_counts(
     source: Annotated[list[str] | None, typer.Option(help="Only documents of this source; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, tell what would be added.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Count documents that were counted before once more.")] = False,
+    namespace: NamespaceOption = None,
 ) -> None:
     """Add how often each name is a link to an entity to the counts of its aliases, and to its popularity.
 
@@ -35,7 +36,7 @@ def import_counts(
     from kb.curation import Edit
     from kb.link_counts import add_link_counts, count_names
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     for path in documents:
         if not path.is_file():
             raise CommandError(f"There is no file {path}", "check the path")

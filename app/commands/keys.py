@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.terminal import CommandError, command_settings, visible
+from app.terminal import CommandError, NamespaceOption, command_settings, visible
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,6 +43,7 @@ def create(
     ] = None,
     expires: Annotated[str | None, typer.Option(help=EXPIRES, show_default="never")] = None,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", help="Good for all knowledge bases.")] = False,
+    namespace: NamespaceOption = None,
 ) -> None:
     """Make a key and print it, alone on the last line of standard output. It is shown this once.
 
@@ -51,11 +52,13 @@ def create(
     """
     from kb.keys import Role, create_key
 
-    settings = command_settings()
+    if all_namespaces and namespace is not None:
+        raise CommandError("--all-namespaces and --namespace exclude each other", "give one of them")
+    settings = command_settings(namespace=namespace)
     lifetime = _lifetime(expires)
-    namespace = None if all_namespaces else settings.namespace
+    good_for = None if all_namespaces else settings.namespace
     with _session(settings) as session:
-        issued = create_key(session, Role(role), _checked_name(name or role), namespace, lifetime, MADE_BY)
+        issued = create_key(session, Role(role), _checked_name(name or role), good_for, lifetime, MADE_BY)
     _show_issued(issued)
 
 
@@ -65,6 +68,7 @@ def list_(
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", help="Also keys of other knowledge bases.")
     ] = False,
+    namespace: NamespaceOption = None,
 ) -> None:
     """List the keys that this knowledge base knows, also those that are no longer good; never the keys themselves.
 
@@ -75,7 +79,7 @@ def list_(
 
     from kb.keys import list_keys
 
-    settings = command_settings()
+    settings = command_settings(namespace=namespace)
     with _session(settings) as session:
         found = [key for key in list_keys(session) if all_namespaces or key.good_for(settings.namespace)]
     if as_json:

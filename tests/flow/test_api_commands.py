@@ -58,6 +58,31 @@ def test_link_and_index_take_a_knowledge_base(starter_home: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("starter_service")
+def test_commands_work_on_the_knowledge_base_that_is_named(starter_home: Path, tmp_path: Path) -> None:
+    where = ("--namespace", "boats")
+    (tmp_path / "boats.jsonl").write_text(json.dumps({"id": "Fram", "label": "Fram"}))
+    document = {"id": "d", "text": "The Fram froze.", "mentions": [{"start": 4, "end": 8, "entity": "Fram"}]}
+    (tmp_path / "links.jsonl").write_text(json.dumps(document))
+    assert run(starter_home, "kb", "import", str(tmp_path / "boats.jsonl"), *where).returncode == 0
+    assert json.loads(run(starter_home, "kb", "stats", "--json", *where).stdout)["entities"] == 1
+    counted = run(starter_home, "kb", "import-counts", str(tmp_path / "links.jsonl"), *where)
+    assert "1 links to 1 entities" in counted.stdout, counted.stderr
+    assert json.loads(run(starter_home, "kb", "export", "-", *where).stdout)["popularity"] == 1
+    made = run(starter_home, "keys", "create", "--role", "reader", *where)
+    assert "reader of the knowledge base boats" in made.stderr
+    listed = json.loads(run(starter_home, "keys", "list", "--json", *where).stdout)
+    assert {key["namespace"] for key in listed if key["namespace"]} == {"boats"}
+    both = run(starter_home, "keys", "create", "--role", "reader", "--all-namespaces", *where)
+    assert both.returncode == 2
+    assert "--all-namespaces and --namespace exclude each other" in both.stderr
+    assert "0 documents" in run(starter_home, "feedback", "export", str(tmp_path / "said.jsonl"), *where).stdout
+    assert "0 texts" in run(starter_home, "feedback", "prune", "--days", "1", *where).stdout
+    findings = json.loads(run(starter_home, "doctor", "--json", *where).stdout)["findings"]
+    (found,) = [finding["detail"] for finding in findings if finding["check"] == "knowledge base"]
+    assert found.startswith("boats has 1 entities")
+
+
+@pytest.mark.usefixtures("starter_service")
 def test_doctor_finds_nothing_wrong(starter_home: Path) -> None:
     done = run(starter_home, "doctor", "--json")
     report = json.loads(done.stdout)
