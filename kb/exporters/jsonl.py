@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from kb.database import snapshot_session
 from kb.exporters.lines import entity_json, predicate_json, type_json
 from kb.exporters.writing import Told, write
 from kb.records import EntityRecord
-from kb.redirects import former_ids_by_entity
 
 Rows = Generator[dict[str, Any]]
 
@@ -44,13 +43,12 @@ def export_jsonl(
             write_jsonl(types, (type_json(item) for item in queries.stream_types(session, namespace)))
         if predicates is not None:
             write_jsonl(predicates, (predicate_json(item) for item in queries.stream_predicates(session, namespace)))
-        former = former_ids_by_entity(session, namespace)
-        return write_jsonl(entities, (_line(entity, former) for entity in Told(session, namespace, progress)))
+        return write_jsonl(entities, (_line(entity) for entity in Told(session, namespace, progress)))
 
 
-def _line(entity: EntityRecord, former: Mapping[str, list[str]]) -> dict[str, Any]:
+def _line(entity: EntityRecord) -> dict[str, Any]:
     data = entity_json(entity)
-    return data | {"redirects": former[entity.id]} if entity.id in former else data
+    return data | {"redirects": list(entity.redirects)} if entity.redirects else data
 
 
 def write_jsonl(path: Path, rows: Rows) -> int:

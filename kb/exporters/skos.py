@@ -73,6 +73,8 @@ def _of_entity(entity: EntityRecord) -> Iterator[Statement]:
         yield POPULARITY, literal(str(entity.popularity))
     for edge in entity.relations:
         yield iri(PREDICATE, edge.predicate), f"<{iri(ENTITY, edge.object)}>"
+    for former in entity.redirects:
+        yield f"{DCT}replaces", f"<{iri(ENTITY, former)}>"
     for scheme, value in entity.xrefs.items():
         yield f"{SKOS}exactMatch", f"<{xref_iri(scheme, value)}>"
 

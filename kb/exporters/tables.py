@@ -16,7 +16,7 @@ from kb.importers.columns import joined
 from kb.records import EntityRecord
 
 FIXED = ("id", "label", "description", "text", "aliases", "aliases.count", "aliases.language", "types")
-LAST = ("popularity", "source")
+LAST = ("popularity", "source", "redirects")
 
 
 def export_csv(engine: Engine, namespace: str, path: Path, *, progress: Callable[[str, int, int], None]) -> int:
@@ -55,7 +55,7 @@ def _rows(entities: Iterable[EntityRecord], predicates: list[str], schemes: list
                 joined(entity.types),
                 *(joined(values) for values in objects.values()),
                 *(entity.xrefs.get(scheme) for scheme in schemes),
-                *(entity.popularity, entity.source),
+                *(entity.popularity, entity.source, joined(entity.redirects)),
             ]
         )
     yield _taken(cells)

@@ -6,6 +6,7 @@ import gzip
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -13,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from kb import queries
 from kb.records import EntityRecord
+from kb.redirects import former_ids_by_entity
 
 STDOUT = Path("-")
 
 
 class Told:
-    """The entities of a knowledge base, sorted by id; tells how many have been read.
+    """The entities of a knowledge base with their former ids, sorted by id; tells how many have been read.
 
     Attributes:
         total: how many they are.
@@ -28,12 +30,14 @@ class Told:
         self._session = session
         self._namespace = namespace
         self._progress = progress
+        self._former = former_ids_by_entity(session, namespace)
         self.total = queries.count_entities(session, namespace)
 
     def __iter__(self) -> Iterator[EntityRecord]:
         """Yield them."""
         for done, entity in enumerate(queries.stream_entities(self._session, self._namespace), start=1):
-            yield entity
+            former = self._former.get(entity.id)
+            yield replace(entity, redirects=tuple(former)) if former else entity
             if done % 1000 == 0 or done == self.total:
                 self._progress("entities", done, self.total)
 

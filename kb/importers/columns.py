@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kb.importers.report import ImportFailed
 
 SEPARATOR = "|"
-LISTS = ("aliases", "aliases.count", "aliases.language", "types")
+LISTS = ("aliases", "aliases.count", "aliases.language", "types", "redirects")
 FIELDS = ("id", "label", "description", "text", *LISTS, "popularity", "source")
 
 HEADERS = {
@@ -23,6 +23,7 @@ HEADERS = {
     "types": ("types", "type", "class", "category"),
     "popularity": ("popularity",),
     "source": ("source",),
+    "redirects": ("redirects", "former_ids"),
 }
 """The headers that say by themselves which field a column is, whatever their case, spaces, dashes and underscores."""
 

@@ -150,6 +150,7 @@ class RdfReader:
             "xrefs": _xrefs(said),
             "popularity": next((int(str(item)) for item in said.get(POPULARITY, ()) if str(item).isdecimal()), 0),
             "source": source,
+            "redirects": _former(name, said),
         }
 
     def _aliases(self, said: Statements) -> list[dict[str, Any]]:
@@ -227,6 +228,12 @@ def _literals(items: Iterable[Node]) -> list[Literal]:
 
 def _within(tag: str, language: str) -> bool:
     return tag == language.lower() or tag.startswith(f"{language.lower()}-")
+
+
+def _former(name: str, said: Statements) -> list[str]:
+    """Return the ids of what a concept replaces."""
+    replaced = [str(item) for item in said.get(f"{DCT}replaces", ()) if isinstance(item, URIRef)]
+    return [key_of(ENTITY, item) for item in replaced if item != name]
 
 
 def _xrefs(said: Statements) -> dict[str, str]:

@@ -298,12 +298,17 @@ def test_other_formats_come_back_the_same(kb: Kb, name: str) -> None:
     predicates = [*PREDICATES, {"id": "http://ex.org/p", "label": "linked to"}]
     files = {"types": kb.write(types, "types"), "predicates": kb.write(predicates, "predicates")}
     kb.load(lines, **files)
+    with Session(kb.engine) as session, session.begin():
+        rename_entity(session, kb.namespace, "only text", "text|only", None, Edit("rename"))
+        rename_entity(session, kb.namespace, "text|only", "noted", None, Edit("rename"))
     done = kb.command("kb", "export", name)
     assert done.returncode == 0, done.stderr
     copy = another(kb)
     report = copy.load(kb.folder / name, **(files if "csv" in name else {}))
     assert report.rejects == []
     assert copy.records() == kb.records()
+    with Session(kb.engine) as session:
+        assert former_ids_by_entity(session, copy.namespace) == {"noted": ["only text", "text|only"]}
     listed = "SELECT id, label, parent_id FROM type WHERE namespace = :namespace ORDER BY id"
     assert copy.sql(listed) == kb.sql(listed)
     assert kb.command("kb", "export", name).returncode == 2  # it exists
