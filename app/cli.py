@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.commands import db, feedback, index, kb, keys
+from app.commands.annotate import annotate
 from app.commands.doctor import doctor
 from app.commands.evaluate import evaluate_command
 from app.commands.fit import count_links, fit
@@ -29,6 +30,7 @@ app.command()(setup)
 app.command()(serve)
 app.command()(worker)
 app.command()(link)
+app.command()(annotate)
 app.command()(doctor)
 app.add_typer(kb.app, name="kb", help="Import, export and look at the knowledge base.")
 app.add_typer(index.app, name="index", help="Build and check the index of the knowledge base.")

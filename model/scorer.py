@@ -1,7 +1,7 @@
 """The scorer: from features to scores, from scores to calibrated confidences.
 
-This one is a conditional logit over interpretable features with the answer NIL beside the candidates. Any other model
-that implements `Scorer` can take its place.
+This one is a conditional logit over interpretable features with the answer NIL beside the candidates, and a few hidden
+units for what features say only together. Any other model that implements `Scorer` can take its place.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from model.candidates import CandidateTable
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
 from model.protocols import FloatArray, IntArray
 
+CONTRIBUTIONS = (*CANDIDATE_FEATURES, "together")
 WEIGHTS = Path(__file__).parent / "weights" / "features.json"
 
 
@@ -74,14 +75,24 @@ class ScorerError(RuntimeError):
     """The scorer's weights cannot be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class HiddenUnit:
+    """One unit: `outer` times what is positive of `bias` and the weighted candidate features."""
+
+    bias: float
+    outer: float
+    weights: list[float]
+
+
 class FeatureScorer:
-    """The fitted scorer: one weight a feature."""
+    """The fitted scorer: one weight a feature, and hidden units for what they say together."""
 
     def __init__(self, weights: Mapping[str, object]) -> None:
         candidate, nil, cues = (_vector(weights, part) for part in ("candidate", "nil", "mention"))
         self._candidate = _ordered(candidate, CANDIDATE_FEATURES)
         self._nil = _ordered(nil, NIL_FEATURES)
         self._cues = _ordered(cues, mentions.FEATURES)
+        self._units = _units(weights)
         calibration = _vector(weights, "calibration")
         self._slope, self._offset = calibration["slope"], calibration["offset"]
         if self._slope <= 0:
@@ -92,8 +103,11 @@ class FeatureScorer:
 
     def score(self, table: CandidateTable, features: FeatureTable) -> Scores:  # noqa: ARG002
         """Score a document's candidates and NIL."""
-        contributions = features.candidates * self._candidate
-        return Scores(contributions.sum(axis=1), _weighted(features.nil, self._nil), contributions, CANDIDATE_FEATURES)
+        contributions = np.zeros((len(features.candidates), len(CONTRIBUTIONS)), dtype=np.float32)
+        contributions[:, :-1] = features.candidates * self._candidate
+        for unit, weights in self._units:
+            contributions[:, -1] += unit.outer * np.maximum(_weighted(features.candidates, weights) + unit.bias, 0)
+        return Scores(contributions.sum(axis=1), _weighted(features.nil, self._nil), contributions, CONTRIBUTIONS)
 
     def mention_scores(self, cues: FloatArray) -> FloatArray:
         """Return the probability that each span (cues: spans x model.mentions.FEATURES) is a mention."""
@@ -164,6 +178,17 @@ def _vector(weights: Mapping[str, object], part: str) -> dict[str, float]:
     if not isinstance(values, dict):
         raise TypeError(f"{part} is not an object")
     return {str(name): float(value) for name, value in values.items()}
+
+
+def _units(weights: Mapping[str, object]) -> list[tuple[HiddenUnit, FloatArray]]:
+    rows = weights["together"]
+    if not isinstance(rows, list):
+        raise TypeError("together is not a list")
+    units: list[tuple[HiddenUnit, FloatArray]] = []
+    for row in rows:
+        ordered = _ordered(_vector(row, "weights"), CANDIDATE_FEATURES)
+        units.append((HiddenUnit(float(row["bias"]), float(row["outer"]), ordered.tolist()), ordered))
+    return units
 
 
 def _ordered(values: dict[str, float], names: tuple[str, ...]) -> FloatArray:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
     from model.evaluation.corpus import LabelledDocument
+    from model.fitting.examples import Unseen
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
 EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from."
 COUNTED_HELP = "Source that `namesake count-links` was run on, to learn detection from too; may be repeated."
 HELD_OUT_HELP = (
-    "Learn only from the pages that the encoder's training held out: of these very documents, the others look too easy."
+    "Learn only from the mentions that the encoder's training held out: of these very documents, the others look too "
+    "easy."
 )
 SOURCE_HELP = "Only documents of this source; may be repeated."
 
@@ -77,6 +79,7 @@ def fit(
     """
     from app.progress import step_bars
     from app.service import open_database
+    from model.fitting.examples import every_mention
     from model.fitting.fit import FitError, save, untrained
     from model.fitting.fit import fit as fit_weights
     from model.scorer import WEIGHTS, FeatureScorer
@@ -87,8 +90,10 @@ def fit(
     every = list(_read(documents, source))
     whole = list(_read(exhaustive, None))
     chosen = every
+    unseen: Unseen = every_mention
     if held_out:
-        chosen, whole = _unseen(settings, every, whole)
+        unseen, whole = _unseen(settings, whole)
+        chosen = [document for document in every if any(unseen(document))]
     chosen = _sample(chosen, sample, seed)
     if not chosen:
         raise CommandError("There are no documents to learn from", "check --documents and --source")
@@ -97,17 +102,21 @@ def fit(
     with open_database(settings), step_bars() as progress:
         linker = open_pipeline(settings, FeatureScorer(untrained()))
         try:
-            report = fit_weights(linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress)
+            report = fit_weights(
+                linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress, unseen
+            )
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
     save(report.weights, weights_file)
     typer.echo(report.summary())
 
 
-def _unseen(
-    settings: Settings, documents: list[LabelledDocument], exhaustive: list[LabelledDocument]
-) -> tuple[list[LabelledDocument], list[LabelledDocument]]:
-    """Return the documents of pages that the encoder's training held out."""
+def _unseen(settings: Settings, exhaustive: list[LabelledDocument]) -> tuple[Unseen, list[LabelledDocument]]:
+    """Return which mentions the encoder's training held out, and the exhaustive documents that it did.
+
+    Those are the mentions of held-out pages, and on other pages those of held-out entities: their words were read, but
+    nobody told what they mean.
+    """
     from app.assembly import open_adapter
     from model.training.documents import page_name, page_number
     from model.training.split import Split
@@ -116,11 +125,14 @@ def _unseen(
     if adapter is None:
         raise CommandError("NAMESAKE_ADAPTER is none: nothing was held out", "leave --held-out away")
     seed = int(adapter.held_out["seed"])
-    some, whole = (Split(adapter.held_out[name], seed=seed) for name in ("pages", "exhaustive"))
-    return (
-        [document for document in documents if some.page_held_out(page_number(page_name(document)))],
-        [document for document in exhaustive if whole.page_held_out(page_number(page_name(document)))],
-    )
+    some = Split(adapter.held_out["pages"], adapter.held_out["entities"], seed)
+    whole = Split(adapter.held_out["exhaustive"], seed=seed)
+
+    def unseen(document: LabelledDocument) -> list[bool]:
+        page = some.page_held_out(page_number(page_name(document)))
+        return [page or (m.entity is not None and some.entity_held_out(m.entity)) for m in document.mentions]
+
+    return unseen, [d for d in exhaustive if whole.page_held_out(page_number(page_name(d)))]
 
 
 def _make_folder(file: Path) -> None:

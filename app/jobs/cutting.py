@@ -65,8 +65,8 @@ def cut(engine: Engine, settings: Settings, job_id: int) -> None:
                 raise SourceChanged(SourceChanged.__doc__)
         read = job.items
         found = read_documents(path, job.format, Columns(**job.columns))
-        items = _checked(itertools.islice(found, read, None), job, settings)
-        for chunk in _chunks(items):
+        items = checked(itertools.islice(found, read, None), job.items, job.options, settings)
+        for chunk in in_chunks(items):
             if not _add(engine, settings, job_id, read, chunk):
                 return
             read += chunk.documents + chunk.rejects
@@ -121,15 +121,24 @@ def _add(engine: Engine, settings: Settings, job_id: int, read: int, chunk: Chun
     return True
 
 
-def _checked(items: Iterator[Item], job: JobRecord, settings: Settings) -> Iterator[tuple[int, Item]]:
-    """Yield documents that can be linked and rejects, with their positions in the job."""
-    for position, item in enumerate(items, start=job.items):
+def checked(
+    items: Iterator[Item], first: int, options: dict[str, Any], settings: Settings
+) -> Iterator[tuple[int, Item]]:
+    """Yield documents that can be linked and rejects, with their positions.
+
+    Args:
+        items: what was read.
+        first: the position of the first of them.
+        options: what `AnnotateOne` has beside the document.
+        settings: say how much a document may be.
+    """
+    for position, item in enumerate(items, start=first):
         if isinstance(item, Reject):
             yield position, item
             continue
         document = {"id": str(position)} | {name: item[name] for name in FIELDS if item.get(name) is not None}
         try:
-            read_batch(AnnotateOne.model_validate(document | job.options), settings)
+            read_batch(AnnotateOne.model_validate(document | options), settings)
         except ValidationError as error:
             found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
             yield position, Reject(f"document {position}", [field_problem(problem, FIELDS) for problem in found])
@@ -139,7 +148,8 @@ def _checked(items: Iterator[Item], job: JobRecord, settings: Settings) -> Itera
             yield position, document
 
 
-def _chunks(items: Iterator[tuple[int, Item]]) -> Iterator[Chunk]:
+def in_chunks(items: Iterator[tuple[int, Item]]) -> Iterator[Chunk]:
+    """Put documents together that are worked on at once, with the rejects among them."""
     documents: list[bytes] = []
     rejects: list[bytes] = []
     characters = 0

@@ -34,14 +34,14 @@ class LinkedChunk:
     links: int
 
 
-def link_chunk(service: Service, documents: bytes, options: Json, nil: NilCollector) -> LinkedChunk:
+def link_chunk(service: Service, documents: bytes, options: Json, nil: NilCollector | None) -> LinkedChunk:
     """Link the documents of a chunk.
 
     Args:
         service: the knowledge base to link to.
         documents: a JSON object a line, checked before.
         options: as `AnnotateMany` has them.
-        nil: told of mentions without an entity.
+        nil: told of mentions without an entity, where they are collected.
     """
     lines: list[bytes] = []
     mentions = links = 0
@@ -59,11 +59,12 @@ def _groups(bodies: Sequence[Json], size: int) -> Iterator[list[Json]]:
         yield list(bodies[start : start + size])
 
 
-def _answers(service: Service, bodies: Sequence[Json], options: Json, nil: NilCollector) -> Iterator[Json]:
+def _answers(service: Service, bodies: Sequence[Json], options: Json, nil: NilCollector | None) -> Iterator[Json]:
     request = AnnotateMany.model_validate({"documents": bodies} | options)
     batch = read_batch(request, service.settings)
     linked = service.linker.link(batch.documents, batch.options)
-    nil.add(service, batch.documents, linked)
+    if nil is not None:
+        nil.add(service, batch.documents, linked)
     answer = build_answer(request, batch, linked, service)
     for document in answer.pop("documents"):
         yield answer | document

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import orjson
 
@@ -64,6 +67,9 @@ def read_documents(path: Path, kind: str, columns: Columns) -> Iterator[Json | R
     """
     if kind == "jsonl":
         yield from _read_lines(path, columns)
+    elif kind == "txt":
+        with path.open("rb") as file:
+            yield _text(file.read(MAX_DOCUMENT_BYTES + 1), path.name)
     elif kind == "csv":
         yield from _read_csv(path, columns)
     elif kind == "parquet":
@@ -75,13 +81,17 @@ def read_documents(path: Path, kind: str, columns: Columns) -> Iterator[Json | R
 
 
 def _read_lines(path: Path, columns: Columns) -> Iterator[Json | Reject]:
-    with path.open("rb") as file:
-        for number, line in enumerate(_lines(file), start=1):
-            place = f"line {number}"
-            if line is None:
-                yield _too_long(place)
-            elif line.strip():
-                yield _parsed(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, place, columns)
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as opened:
+        file = cast(IO[bytes], opened)
+        try:
+            for number, line in enumerate(_lines(file), start=1):
+                place = f"line {number}"
+                if line is None:
+                    yield _too_long(place)
+                elif line.strip():
+                    yield _parsed(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, place, columns)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UnreadableInput(f"the file is not gzip, cut off or damaged: {error}; fetch it again") from None
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes | None]:

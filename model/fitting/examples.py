@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from model import features
 from model.candidates import CandidateTable
@@ -24,15 +25,28 @@ class Example:
 
     Attributes:
         gold: for each mention the position of the right candidate in the table, or -1 for NIL.
+        counts: which mentions are to be learned from; the others are there for what they say of these.
     """
 
     document: str
     table: CandidateTable
     values: features.FeatureTable
     gold: IntArray
+    counts: npt.NDArray[np.bool_]
 
 
-def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageCounts, seed: int) -> Iterator[Example]:
+# Tells of each mention of a document whether it is to be learned from.
+Unseen = Callable[[LabelledDocument], Sequence[bool]]
+
+
+def every_mention(document: LabelledDocument) -> list[bool]:
+    """Learn from all mentions."""
+    return [True] * len(document.mentions)
+
+
+def examples(
+    linker: Linker, documents: Sequence[LabelledDocument], pages: PageCounts, seed: int, unseen: Unseen = every_mention
+) -> Iterator[Example]:
     """Yield an example a document, leaving its page out of the counts, with some right candidates hidden."""
     random = np.random.default_rng(seed)
     plain = [with_links(document) for document in documents]
@@ -48,7 +62,9 @@ def examples(linker: Linker, documents: Sequence[LabelledDocument], pages: PageC
         table = _hide(table, np.where(hidden, gold, -1))
         popularity = without.popularity(table.ordinal)
         values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
-        yield Example(labelled.id, table, values, _positions(table, gold))
+        flags = [flag for flag, m in zip(unseen(labelled), labelled.mentions, strict=True) if m.entity]
+        counts = np.array([flags[at] for at in order], dtype=np.bool_)
+        yield Example(labelled.id, table, values, _positions(table, gold), counts)
 
 
 def with_links(labelled: LabelledDocument) -> Document:

@@ -13,12 +13,13 @@ from model import mentions
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fitting.detection import fit_detection, gold_spans, unmarked
-from model.fitting.examples import Example, examples
+from model.fitting.examples import Example, Unseen, every_mention, examples
+from model.fitting.interactions import fit_interactions
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker
 from model.protocols import FloatArray
-from model.scorer import FeatureScorer, Scores, probabilities
+from model.scorer import FeatureScorer, probabilities
 from model.types import Document
 
 HELD_OUT = 0.15  # of the pages, for calibration
@@ -73,6 +74,7 @@ def untrained() -> dict[str, object]:
         "candidate": dict.fromkeys(CANDIDATE_FEATURES, 0.0),
         "nil": dict.fromkeys(NIL_FEATURES, 0.0),
         "mention": dict.fromkeys(mentions.FEATURES, 0.0),
+        "together": [],
         "calibration": {"slope": 1.0, "offset": 0.0, "nil_threshold": 1.0, "threshold": 0.0},
     }
 
@@ -86,6 +88,7 @@ def fit(
     version: str,
     seed: int,
     progress: Progress,
+    unseen: Unseen = every_mention,
 ) -> FitReport:
     """Fit ranking, NIL, calibration and mention detection.
 
@@ -95,6 +98,7 @@ def fit(
         exhaustive: documents in which every mention is marked, for detection.
         counted: sources of `training` in which alias occurrences were counted, for detection too.
         version: name of the weights.
+        unseen: which mentions of `training` to learn ranking and calibration from.
 
     Raises:
         FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
@@ -103,28 +107,24 @@ def fit(
     pages.add(all_training)
     made: list[Example] = []
     for start in range(0, len(training), BLOCK):
-        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start))
+        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start, unseen))
         progress("examples", min(start + BLOCK, len(training)), len(training))
     kept = [example for example in made if not _is_held_out(example.document, seed)]
     held_out = [example for example in made if _is_held_out(example.document, seed)]
     _check_use(kept, held_out, exhaustive)
-    ranking = _fit_ranking(kept)
-    calibration, accuracy, error = _calibrate(held_out, ranking)
-    partial = sorted((d for d in training if d.source in counted), key=lambda d: stable_hash(seed, "partial", d.id))
-    cue_weights = fit_detection(linker, exhaustive, partial[:MOST_PARTIAL])
-    weights: dict[str, object] = {
-        "version": version,
-        "candidate": _named(CANDIDATE_FEATURES, ranking[: len(CANDIDATE_FEATURES)]),
-        "nil": _named(NIL_FEATURES, ranking[len(CANDIDATE_FEATURES) :]),
-        "mention": _named(mentions.FEATURES, cue_weights),
-        "calibration": {**calibration, "threshold": 0.0},
-    }
+    weights = untrained() | {"version": version} | _fit_ranking(kept, seed)
+    calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
+    # A page that is partly seen would look as if detection were easy.
+    partial = [d for d in training if d.source in counted and all(unseen(d))]
+    partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
+    weights["mention"] = _named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
+    weights["calibration"] = {**calibration, "threshold": 0.0}
     threshold, f1 = _best_threshold(linker, FeatureScorer(weights), exhaustive)
     weights["calibration"] = {**calibration, "threshold": threshold}
     return FitReport(
         documents=len(training),
-        mentions=sum(len(example.gold) for example in made),
-        held_out_mentions=sum(len(example.gold) for example in held_out),
+        mentions=sum(int(example.counts.sum()) for example in made),
+        held_out_mentions=sum(int(example.counts.sum()) for example in held_out),
         held_out_accuracy=accuracy,
         held_out_calibration_error=error,
         detection_f1=f1,
@@ -140,7 +140,7 @@ def save(weights: dict[str, object], path: Path) -> None:
 
 def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:
     for part, name in ((kept, "learned from"), (held_out, "held out for the calibration")):
-        if not any((example.gold >= 0).any() for example in part):
+        if not any((example.gold[example.counts] >= 0).any() for example in part):
             raise FitError(
                 f"no mention that could be {name} names an entity of the knowledge base among its candidates",
                 f"give documents of this knowledge base, of enough pages (one in {1 / HELD_OUT:.0f} is held out)",
@@ -155,36 +155,57 @@ def _is_held_out(document: str, seed: int) -> bool:
     return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
 
 
-def _fit_ranking(made: Sequence[Example]) -> Array:
-    """Fit one weight a candidate feature and one a NIL feature; each mention chooses among its candidates and NIL."""
+def _fit_ranking(made: Sequence[Example], seed: int) -> dict[str, object]:
+    """Fit one weight a candidate feature and one a NIL feature, and the hidden units."""
+    split = len(CANDIDATE_FEATURES)
+    choices = _choices(made)
+    not_negative = [CANDIDATE_FEATURES.index(name) for name in NOT_NEGATIVE]
+    linear = fit_choices(choices, not_negative=not_negative)
+    units = fit_interactions(choices, linear, split, not_negative, seed)
+    return {
+        "candidate": _named(CANDIDATE_FEATURES, linear[:split]),
+        "nil": _named(NIL_FEATURES, linear[split:]),
+        "together": [
+            {
+                "bias": round(unit.bias, 5),
+                "outer": round(unit.outer, 5),
+                "weights": _named(CANDIDATE_FEATURES, np.array(unit.weights)),
+            }
+            for unit in units
+        ],
+    }
+
+
+def _choices(made: Sequence[Example]) -> Choices:
+    """Return what each mention chooses among: its candidates, and NIL as the last."""
+    split = len(CANDIDATE_FEATURES)
     values: list[FloatArray] = []
     groups: list[int] = []
     chosen: list[int] = []
     count = 0
     for example in made:
         bounds = np.searchsorted(example.table.mention, np.arange(example.table.mentions + 1))
-        for mention in range(example.table.mentions):
+        for mention in np.flatnonzero(example.counts).tolist():
             rows = example.values.candidates[bounds[mention] : bounds[mention + 1]]
-            block = np.zeros((len(rows) + 1, len(CANDIDATE_FEATURES) + len(NIL_FEATURES)), dtype=np.float32)
-            block[:-1, : len(CANDIDATE_FEATURES)] = rows
-            block[-1, len(CANDIDATE_FEATURES) :] = example.values.nil[mention]
+            block = np.zeros((len(rows) + 1, split + len(NIL_FEATURES)), dtype=np.float32)
+            block[:-1, :split] = rows
+            block[-1, split:] = example.values.nil[mention]
             gold = int(example.gold[mention])
             chosen.append(count + (len(rows) if gold < 0 else gold - int(bounds[mention])))
             groups.extend([len(chosen) - 1] * len(block))
             values.append(block)
             count += len(block)
     stacked = np.concatenate(values).astype(np.float64)
-    choices = Choices(stacked, np.array(groups), np.array(chosen), np.ones(len(chosen)))
-    return fit_choices(choices, not_negative=[CANDIDATE_FEATURES.index(name) for name in NOT_NEGATIVE])
+    return Choices(stacked, np.array(groups), np.array(chosen), np.ones(len(chosen)))
 
 
-def _calibrate(made: Sequence[Example], ranking: Array) -> tuple[dict[str, float], float, float]:
+def _calibrate(made: Sequence[Example], scorer: FeatureScorer) -> tuple[dict[str, float], float, float]:
     """Fit Platt scaling (Platt, 1999) of the best candidate's probability, and from where on NIL is answered.
 
     Returns:
         Slope and offset of the scaling and the threshold for NIL, the accuracy, and the calibration error that is left.
     """
-    outcomes = np.concatenate([_outcomes(example, ranking) for example in made]).astype(np.float64)
+    outcomes = np.concatenate([_outcomes(example, scorer) for example in made]).astype(np.float64)
     probability, right, nil = np.clip(outcomes[:, 0], 1e-6, 1 - 1e-6), outcomes[:, 1], outcomes[:, 2]
     if not right.any():
         raise FitError(
@@ -202,15 +223,9 @@ def _calibrate(made: Sequence[Example], ranking: Array) -> tuple[dict[str, float
     return fitted, float(right.mean()), _calibration_error(confidence, right)
 
 
-def _outcomes(example: Example, ranking: Array) -> FloatArray:
+def _outcomes(example: Example, scorer: FeatureScorer) -> FloatArray:
     """Return for each mention with candidates: its best one's probability, whether that is right, NIL's probability."""
-    split = len(CANDIDATE_FEATURES)
-    scores = Scores(
-        (example.values.candidates @ ranking[:split]).astype(np.float32),
-        (example.values.nil @ ranking[split:]).astype(np.float32),
-        None,
-        (),
-    )
+    scores = scorer.score(example.table, example.values)
     mention = example.table.mention
     probability, nil = probabilities(mention, scores)
     best = np.zeros(example.table.mentions, dtype=np.float32)
@@ -219,7 +234,7 @@ def _outcomes(example: Example, ranking: Array) -> FloatArray:
     is_gold = np.arange(len(probability)) == example.gold[mention]
     np.maximum.at(right, mention, ((probability == best[mention]) & is_gold).astype(np.float32))
     has_any = np.bincount(mention, minlength=example.table.mentions) > 0
-    return np.column_stack([best, right, nil])[has_any]
+    return np.column_stack([best, right, nil])[has_any & example.counts]
 
 
 def _calibration_error(confidence: Array, right: Array, bins: int = 15) -> float:

@@ -1,0 +1,1 @@
+"""Annotating files of documents on this machine: `namesake annotate`."""

@@ -1,0 +1,234 @@
+"""`namesake annotate`: annotate the documents of a file or a folder."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from app.terminal import CommandError, check_output, command_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.bulk.output import Output
+    from app.bulk.summary import Summary
+    from app.jobs.reading import Columns
+    from app.jobs.store import Chunk
+    from app.settings import Settings
+
+InputFormat = Literal["jsonl", "csv", "parquet", "zip", "folder", "txt"]
+OutputFormat = Literal["jsonl", "csv", "parquet"]
+INPUT_ENDINGS: dict[str, InputFormat] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".zip": "zip",
+    ".txt": "txt",
+}
+OUTPUT_ENDINGS: dict[str, OutputFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+STDIO = Path("-")
+SOURCE_HELP = "Documents: .jsonl (also .gz), .csv, .parquet, .zip or a folder of .txt, .txt; - reads JSON lines."
+OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv or .parquet (a row a mention); - prints."
+FORCE_HELP = "Overwrite OUT, and forget what an earlier run left of it."
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be annotated, and how."""
+
+    source: Path
+    kind: InputFormat
+    columns: Columns
+    settings: Settings
+    options: dict[str, Any]
+    workers: int | None
+
+
+def annotate(
+    source: Annotated[Path, typer.Argument(metavar="IN", help=SOURCE_HELP, show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help=OUT_HELP, show_default=False)],
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one for two cores")
+    ] = None,
+    input_format: Annotated[InputFormat | None, typer.Option(help="What IN is.", show_default="by its ending")] = None,
+    output_format: Annotated[
+        OutputFormat | None, typer.Option("--format", help="What OUT is to be.", show_default="by its ending")
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="Field or column with the text.")] = "text",
+    id_field: Annotated[str, typer.Option(help="Field or column with the document's id.")] = "id",
+    candidates: Annotated[int, typer.Option(min=0, max=30, help="Candidates to list for each mention.")] = 0,
+    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out links below this probability.")] = 0.0,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only entities of this type; may be repeated.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(help="Knowledge base to link to.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+) -> None:
+    """Annotate the documents of a file or a folder, and say what was found.
+
+    Ended at whatever moment, the same command goes on where it was. What cannot be read goes to OUT.rejects.jsonl, with
+    its place and the remedy.
+
+    Examples:
+    namesake annotate tickets.jsonl annotated.jsonl
+
+    namesake annotate pages.parquet mentions.csv --text-field body --workers 4
+
+    cat tickets.jsonl | namesake annotate - - > annotated.jsonl
+    """
+    from app.jobs.reading import Columns
+
+    wanted = output_format or _wanted(out)
+    task = Task(
+        source,
+        input_format or _kind(source),
+        Columns(text_field, id_field),
+        command_settings(namespace=namespace),
+        {"candidates": candidates, "min_confidence": min_confidence, "types": types or []},
+        workers,
+    )
+    if out == STDIO:
+        _print(task)
+        return
+    check_output(out, force=force)
+    _annotate(task, out, wanted, force)
+
+
+def _annotate(task: Task, out: Path, wanted: OutputFormat, force: bool) -> None:
+    """Annotate into a file, in steps that an interruption does not undo."""
+    from app.bulk.convert import convert
+    from app.bulk.output import OtherInput, Output
+    from app.bulk.summary import Summary
+
+    try:
+        output = Output(out, _fingerprint(task), fresh=force)
+    except OtherInput as error:
+        raise CommandError(f"{out}.journal: {error}", "add --force, or name another file") from None
+    try:
+        summary = Summary()
+        with output.partial.open("rb") as before:
+            for line in before:
+                summary.add(line)
+        if output.done.items:
+            typer.echo(f"going on after {output.done.items:,} documents", err=True)
+        _fill(task, output, summary)
+        made = output.partial
+        if wanted != "jsonl":
+            made = out.with_name(out.name + ".table")
+            convert(output.partial, made, wanted)
+        rejects = output.done.items - summary.documents
+        output.finish(made)
+    finally:
+        output.close()
+    typer.echo(summary.text(rejects))
+    if rejects:
+        typer.echo(f"What could not be read: {output.rejects}")
+
+
+def _fill(task: Task, output: Output, summary: Summary) -> None:
+    """Annotate what is not yet annotated."""
+    from app.jobs.reading import read_documents
+    from app.progress import step_bars
+
+    with _explained(task.source), step_bars() as progress:
+        total = 0
+        if task.source != STDIO:
+            total = sum(1 for _ in read_documents(task.source, task.kind, task.columns))
+        for chunk, result in _linked(task, output.done.items):
+            output.add(chunk.documents + chunk.rejects, result, chunk.rejected or b"")
+            summary.add(result)
+            progress("documents", output.done.items, max(total, output.done.items))
+
+
+def _print(task: Task) -> None:
+    """Annotate onto standard output; what cannot be read is told on standard error."""
+    with _explained(task.source):
+        for chunk, result in _linked(task, 0):
+            sys.stdout.buffer.write(result)
+            sys.stdout.buffer.flush()
+            typer.echo((chunk.rejected or b"").decode(), nl=False, err=True)
+
+
+def _linked(task: Task, first: int) -> Iterator[tuple[Chunk, bytes]]:
+    """Yield the chunks from a document on, with their answers."""
+    import itertools
+    import os
+
+    from app.bulk.workers import linked_chunks
+    from app.jobs.cutting import checked, in_chunks
+    from app.jobs.reading import read_documents
+
+    path = Path("/dev/stdin") if task.source == STDIO else task.source
+    items = itertools.islice(read_documents(path, task.kind, task.columns), first, None)
+    chunks = in_chunks(checked(items, first, task.options, task.settings))
+    workers = task.workers or max(1, len(os.sched_getaffinity(0)) // 2)
+    for chunk, linked in linked_chunks(chunks, task.settings, task.options, workers):
+        yield chunk, linked.result
+
+
+class _explained:  # noqa: N801 - a context manager, used as one
+    """Turns what may go wrong with files and processes into errors with a remedy."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        from concurrent.futures.process import BrokenProcessPool
+
+        from app.jobs.reading import UnreadableInput
+
+        if isinstance(error, UnreadableInput):
+            raise CommandError(f"{self._source}: {error}", "see `namesake annotate --help`") from None
+        if isinstance(error, BrokenProcessPool):
+            raise CommandError(
+                "A worker process was killed, perhaps because the memory was used up",
+                "run the same command again: it goes on; take fewer --workers",
+            ) from None
+
+
+def _kind(source: Path) -> InputFormat:
+    """Return what the input is by its name.
+
+    Raises:
+        CommandError: it does not say, or there is none.
+    """
+    if source == STDIO:
+        return "jsonl"
+    if not source.exists():
+        raise CommandError(f"There is no file or folder {source}", "check the path")
+    if source.is_dir():
+        return "folder"
+    found = INPUT_ENDINGS.get(Path(source.name.removesuffix(".gz")).suffix.lower())
+    if found is None:
+        raise CommandError(f"The end of {source} does not say what it is", "name it, for example: --input-format jsonl")
+    return found
+
+
+def _wanted(out: Path) -> OutputFormat:
+    if out == STDIO:
+        return "jsonl"
+    found = OUTPUT_ENDINGS.get(out.suffix.lower())
+    if found is None:
+        raise CommandError(f"The end of {out} does not say what it is to be", "name it, for example: --format jsonl")
+    return found
+
+
+def _fingerprint(task: Task) -> dict[str, Any]:
+    """Return what must be the same to go on with the output of an earlier run."""
+    status = None if task.source == STDIO or task.source.is_dir() else task.source.stat()
+    return {
+        "input": str(task.source.absolute()),
+        "size": None if status is None else status.st_size,
+        "format": task.kind,
+        "columns": [task.columns.text, task.columns.id],
+        "namespace": task.settings.namespace,
+        "options": task.options,
+    }
