@@ -110,7 +110,13 @@ def _inside_paragraphs(text: str, matches: AliasMatches) -> Spans:
 
 
 def _is_one_name(text: str, start: int, end: int) -> bool:
-    return WORD.search(text, start, end) is not None and PARAGRAPH_BREAK.search(text, start, end) is None
+    """Tell whether a stretch begins and ends as a name does: with a word that is no lower-case one."""
+    words = WORD.findall(text, start, end)
+    return (
+        bool(words)
+        and not (words[0][0].islower() or words[-1][0].islower())
+        and not PARAGRAPH_BREAK.search(text, start, end)
+    )
 
 
 def _trim(text: str, start: int, end: int) -> int:
@@ -158,7 +164,10 @@ def features(
         inside = at >= 0 and end <= names[at][1] and (end - start) < 0.9 * (names[at][1] - names[at][0])
         cues.append(_cues(text[start:end], starts_sentence[start], inside, numbers, word_ranks))
     result[:, : -len(SPAN_CUES)] = cues
-    result[:, -len(SPAN_CUES) :] = unread(count) if reading is None else reading.cues(text, spans.starts, spans.ends)
+    aliases = set(zip(spans.starts[known].tolist(), spans.ends[known].tolist(), strict=True))
+    result[:, -len(SPAN_CUES) :] = (
+        unread(count) if reading is None else reading.cues(text, spans.starts, spans.ends, aliases)
+    )
     result[:, FEATURES.index("no_alias")] = ~known
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,15 @@ from model.protocols import FloatArray, IntArray
 from model.span_head import SpanHead, span_log_probabilities, tagged_stretches, wordpiece_marks
 from model.windows import EncodedText
 
-SPAN_CUES = ("unread", "span_log_odds", "repeated_log_odds", "tagged", "inside_tagged", "across_tagged")
+SPAN_CUES = (
+    "unread",
+    "span_log_odds",
+    "repeated_log_odds",
+    "tagged",
+    "inside_tagged",
+    "inside_unknown",
+    "across_tagged",
+)
 MOST = 8.0  # log odds: surer than this, the head is not to be trusted
 
 
@@ -33,8 +42,12 @@ class SpanReading:
         """Return the code points [start, end) of the stretches."""
         return [(int(self.starts[first]), int(self.ends[last - 1])) for first, last in self.stretches]
 
-    def cues(self, text: str, starts: IntArray, ends: IntArray) -> FloatArray:
-        """Return what is said of spans (spans x SPAN_CUES)."""
+    def cues(self, text: str, starts: IntArray, ends: IntArray, known: Collection[tuple[int, int]]) -> FloatArray:
+        """Return what is said of spans (spans x SPAN_CUES).
+
+        Args:
+            known: the spans that are aliases. A name inside a marked stretch that is none ("warship Vasa") may be one.
+        """
         result = np.zeros((len(starts), len(SPAN_CUES)), dtype=np.float32)
         first = np.minimum(np.searchsorted(self.ends, starts, side="right"), len(self.ends) - 1)
         last = np.maximum(np.searchsorted(self.starts, ends, side="left"), first + 1)
@@ -49,9 +62,11 @@ class SpanReading:
         borders = set(self.stretches)
         same = np.array([pair in borders for pair in zip(first.tolist(), last.tolist(), strict=True)], dtype=np.bool_)
         inside = (stretch[first] >= 0) & (stretch[first] == stretch[last - 1]) & ~same
+        unknown = np.array([span not in known for span in self.marked()], dtype=np.bool_)
         result[:, 3] = same
         result[:, 4] = inside
-        result[:, 5] = (marked[last] > marked[first]) & ~same & ~inside
+        result[inside, 5] = unknown[stretch[first[inside]]]
+        result[:, 6] = (marked[last] > marked[first]) & ~same & ~inside
         return result
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.live import LiveLinker
     from app.settings import Settings
 
-SAMPLE = "Mercury is the planet nearest the Sun, while Freddie Mercury sang for Queen."
+SAMPLE = "Jaguar unveiled a sports car in Geneva. Paris is the capital of France, Paris Hilton an heiress."
 
 
 def setup() -> None:

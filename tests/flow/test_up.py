@@ -71,8 +71,9 @@ def test_up_sets_up_shows_serves_and_stops(fresh_home: Path) -> None:
         try:
             said = read_until(process, " ready ")
             assert ("Imported the starter KB: 4,483 entities" in said) == (number == 0)
-            assert "Mercury: Mercury (Mercury_(planet))" in said
-            assert "Freddie Mercury: Freddie Mercury" in said
+            assert "(Jaguar_Cars)" in said
+            assert "Paris: Paris (Paris)" in said
+            assert "Paris Hilton: Paris Hilton" in said
             assert f"the docs page is http://127.0.0.2:{port}/docs" in said
             base = f"http://127.0.0.2:{port}"
             assert "swagger" in httpx2.get(f"{base}/docs").text

@@ -43,8 +43,13 @@ def test_contributions_sum_to_the_score(scorer: FeatureScorer) -> None:
     scores = scorer.score(None, table)  # type: ignore[arg-type]
     assert scores.contributions is not None
     np.testing.assert_allclose(scores.contributions.sum(axis=1), scores.raw, rtol=1e-5)
-    weights = np.array([SHIPPED["candidate"][name] for name in scores.names])
-    np.testing.assert_allclose(scores.raw, table.candidates @ weights, rtol=1e-4, atol=1e-4)
+    weights = np.array([SHIPPED["candidate"][name] for name in CANDIDATE_FEATURES])
+    together = np.zeros(5)
+    for unit in SHIPPED["together"]:
+        inner = np.array([unit["weights"][name] for name in CANDIDATE_FEATURES])
+        together += unit["outer"] * np.maximum(table.candidates @ inner + unit["bias"], 0)
+    assert scores.names == (*CANDIDATE_FEATURES, "together")
+    np.testing.assert_allclose(scores.raw, table.candidates @ weights + together, rtol=1e-4, atol=1e-3)
     nil = np.array([SHIPPED["nil"][name] for name in NIL_FEATURES])
     np.testing.assert_allclose(scores.nil, table.nil @ nil, rtol=1e-4, atol=1e-4)
 
@@ -56,7 +61,7 @@ def test_answers_show_contributions_that_sum_to_their_scores(starter_linker: Lin
     assert len(candidates) > 10
     for candidate in candidates:
         assert sum(candidate.features.values()) == pytest.approx(candidate.score, abs=0.002)
-        assert set(candidate.features) <= set(CANDIDATE_FEATURES)
+        assert set(candidate.features) <= {*CANDIDATE_FEATURES, "together"}
 
 
 @given(arrays(np.float32, 7, elements=FINITE), arrays(np.float32, 4, elements=FINITE))

@@ -12,6 +12,8 @@ from model.span_head import tagged_stretches
 TEXT = "New York met York"
 STARTS, ENDS = np.array([0, 4, 9, 13], np.int32), np.array([3, 8, 12, 17], np.int32)
 
+ALIASES = {(4, 8), (13, 17)}  # not the marked one
+
 
 @pytest.fixture
 def reading() -> SpanReading:
@@ -24,7 +26,7 @@ def reading() -> SpanReading:
 def cues(reading: SpanReading, start: int, end: int, *others: tuple[int, int]) -> dict[str, float]:
     spans = [(start, end), *others]
     starts, ends = (np.array(column, np.int32) for column in zip(*spans, strict=True))
-    return dict(zip(SPAN_CUES, reading.cues(TEXT, starts, ends)[0].tolist(), strict=True))
+    return dict(zip(SPAN_CUES, reading.cues(TEXT, starts, ends, ALIASES)[0].tolist(), strict=True))
 
 
 def test_a_stretch_that_is_marked(reading: SpanReading) -> None:
@@ -41,6 +43,13 @@ def test_parts_of_it_and_what_goes_beyond(reading: SpanReading) -> None:
     assert [cues(reading, 13, 17)[name] for name in ("tagged", "inside_tagged", "across_tagged")] == [0, 0, 0]
 
 
+def test_parts_of_a_marked_stretch_that_is_no_alias_are_told_apart(reading: SpanReading) -> None:
+    assert [cues(reading, *span)["inside_unknown"] for span in ((4, 8), (0, 8), (0, 12), (13, 17))] == [1, 0, 0, 0]
+    starts, ends = np.array([4], np.int32), np.array([8], np.int32)
+    known = dict(zip(SPAN_CUES, reading.cues(TEXT, starts, ends, {(0, 8)})[0].tolist(), strict=True))
+    assert (known["inside_tagged"], known["inside_unknown"]) == (1, 0)
+
+
 def test_the_same_words_elsewhere_count(reading: SpanReading) -> None:
     alone = cues(reading, 4, 8)
     assert alone["repeated_log_odds"] == alone["span_log_odds"]
@@ -51,5 +60,5 @@ def test_the_same_words_elsewhere_count(reading: SpanReading) -> None:
 
 
 def test_without_a_head_nothing_is_said() -> None:
-    assert unread(2).tolist() == [[1, 0, 0, 0, 0, 0]] * 2
+    assert unread(2).tolist() == [[1, 0, 0, 0, 0, 0, 0]] * 2
     assert FEATURES[-len(SPAN_CUES) :] == SPAN_CUES
