@@ -32,6 +32,7 @@ from app.jobs import store
 from app.jobs.cutting import DayUsedUp, cut
 from app.jobs.linking import link_chunk
 from app.jobs.store import JobMissing, Status, WrongStatus
+from app.jobs.store_sql import LOCK_SECONDS
 from app.metrics import Metrics
 from app.namespaces import open_kb
 from app.runtime import Runtime
@@ -45,7 +46,7 @@ POLL_SECONDS = 1.0  # how long work that was taken over, or whose notification w
 AGAIN_SECONDS = 2  # after an error that may pass
 GRACE_SECONDS = 30  # how long work under way may take after a signal to stop
 PRUNE_SECONDS = 3600.0
-OPTIONS = f"-c search_path=procrastinate -c idle_in_transaction_session_timeout={store.LOCK_SECONDS}s"
+OPTIONS = f"-c search_path=procrastinate -c idle_in_transaction_session_timeout={LOCK_SECONDS}s"
 MOST_ATTEMPTS = 10  # of one piece of work, whatever ended them
 MOST_FAILURES = 3  # of those with an error that will hardly pass
 NO_SPACE = "there is no space left on the disk of the database, or of NAMESAKE_HOME: free some, and resume the job"
