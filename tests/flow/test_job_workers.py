@@ -105,6 +105,21 @@ def test_a_worker_that_was_taken_for_dead_spoils_nothing(jobs: JobClient, worker
     assert [row["id"] for row in found] == [row["id"] for row in sent]
 
 
+def test_connections_that_are_lost_lose_no_work(
+    jobs: JobClient, starter_service: Service, starter_home: Path, tmp_path: Path
+) -> None:
+    sent = documents(1200)
+    cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    with running(starter_home, tmp_path / "log"):
+        job = jobs.send(sent)
+        jobs.until(job, lambda found: found["documents_done"] > 0)
+        for _ in range(5):
+            execute(starter_service, f"{cut_off} AND pid <> pg_backend_pid()")
+            time.sleep(0.7)
+        jobs.wait(job)
+    assert [row["id"] for row in jobs.result(job)] == [row["id"] for row in sent]
+
+
 def test_a_part_that_cannot_be_linked_ends_the_job_and_can_be_retried(
     jobs: JobClient, starter_service: Service, starter_home: Path, tmp_path: Path
 ) -> None:
