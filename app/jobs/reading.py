@@ -192,7 +192,7 @@ def _read_zip(path: Path) -> Iterator[Json | Reject]:
 
 
 def _read_folder(folder: Path) -> Iterator[Json | Reject]:
-    for path in sorted(folder.rglob("*.txt")):
+    for path in sorted(item for item in folder.rglob("*.txt") if item.is_file()):  # opening a pipe would never end
         name = path.relative_to(folder).as_posix()
         with path.open("rb") as file:
             yield _text(file.read(MAX_DOCUMENT_BYTES + 1), name)

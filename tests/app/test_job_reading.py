@@ -1,6 +1,7 @@
 """Documents out of files of every kind, and out of what only looks like one."""
 
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -164,6 +165,15 @@ def test_files_in_a_zip_that_are_no_texts(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(reading, "MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(UnreadableInput, match="unpacks to more than"):
         read(path, "zip")
+
+
+def test_what_in_a_folder_is_no_file(tmp_path: Path) -> None:
+    folder(tmp_path / "file")
+    os.mkfifo(tmp_path / "file" / "pipe.txt")
+    (tmp_path / "file" / "below.txt").mkdir()
+    (tmp_path / "file" / "below.txt" / "deep.txt").write_text("Paris")
+    found = [item["id"] for item in read(tmp_path / "file", "folder")]
+    assert found == ["below.txt/deep.txt", "d0.txt", "d1.txt", "d2.txt"]
 
 
 def test_a_zip_that_was_damaged(tmp_path: Path) -> None:
