@@ -114,7 +114,7 @@ class Linker:
         reading = self.read_spans(text, encoded)
         spans = mentions.propose(text, self.source, reading)
         cues = mentions.features(text, spans, self.source, self.word_ranks, reading=reading)
-        scores = self.scorer.mention_scores(cues)
+        scores = np.where(mentions.common_words(cues), 0, self.scorer.mention_scores(cues)).astype(np.float32)
         spans = Spans(spans.starts, spans.ends, spans.rows, scores)
         # Longer names win over the shorter ones inside them, one or several, unless they are less likely.
         # What is less likely than the threshold could not be answered, however sure its entity.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import log, log1p
 
 import numpy as np
+import numpy.typing as npt
 
 from model.protocols import AliasMatches, CandidateSource, FloatArray, IntArray
 from model.span_cues import SPAN_CUES, SpanReading, unread
@@ -170,6 +171,12 @@ def features(
     )
     result[:, FEATURES.index("no_alias")] = ~known
     return result
+
+
+def common_words(cues: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which spans are common words in lower case that no document is known to have linked: they name nothing."""
+    names = ("unseen_lower", "single_word", "common_word")
+    return np.asarray(np.all([cues[:, FEATURES.index(name)] > 0 for name in names], axis=0))
 
 
 def _cues(

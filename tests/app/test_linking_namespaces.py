@@ -22,6 +22,7 @@ from app.service import Service
 from kb.keys import Role
 
 ANY = {"If-Match": "*"}
+SANK = "The Swedish warship Vasa sank on her maiden voyage."
 SHIP = {
     "id": "Vasa",
     "label": "Vasa",
@@ -90,7 +91,7 @@ def test_another_knowledge_base_is_linked_by_name_and_by_meaning(client: TestCli
     words = "They kept the rowing boats in the {} by the lake."
     hut = linked(client, ships, "little hut", words, candidates=30)
     assert "dense" in {item["id"]: item["found_by"] for item in hut["candidates"]}["Shed"]
-    answer = client.post("/v1/annotate", params={"namespace": ships}, json={"text": "The Swedish warship Vasa sank on her maiden voyage."}).json()
+    answer = client.post("/v1/annotate", params={"namespace": ships}, json={"text": SANK}).json()
     assert [mention["entity"]["id"] for mention in answer["mentions"]] == ["Vasa"]
     assert answer["kb_version"] == client.get(f"/v1/namespaces/{ships}").json()["kb_version"]
 
@@ -167,7 +168,7 @@ def test_a_large_one_is_built_by_a_process_of_its_own(
     monkeypatch.setattr("app.open_namespaces.FEW_ENTITIES", 1)
     monkeypatch.setattr("app.open_namespaces.WAIT_SECONDS", 0.05)
     monkeypatch.setattr(assembly, "build_index", lambda *_: pytest.fail("it is built here"))
-    answer = client.post("/v1/annotate", params={"namespace": ships}, json={"text": "The Swedish warship Vasa sank on her maiden voyage."})
+    answer = client.post("/v1/annotate", params={"namespace": ships}, json={"text": SANK})
     error = problem(answer, 503, "not-ready")
     assert (answer.headers["retry-after"], error.errors[0].field) == ("5", "namespace")
     assert "is being opened" in error.detail
@@ -189,7 +190,7 @@ def test_one_that_is_not_there(client: TestClient) -> None:
 def test_one_without_entities_until_there_is_one(client: TestClient) -> None:
     name = make(client)
     for _ in range(2):
-        answer = client.post("/v1/annotate", params={"namespace": name}, json={"text": "The Swedish warship Vasa sank on her maiden voyage."})
+        answer = client.post("/v1/annotate", params={"namespace": name}, json={"text": SANK})
         error = problem(answer, 409, "namespace-empty").errors[0]
         assert (error.field, error.detail) == ("namespace", f"the knowledge base {name} has no entities")
         assert f"POST /v1/entities?namespace={name}" in error.remedy
@@ -204,7 +205,7 @@ def test_what_fails_is_told_and_tried_again(client: TestClient, ships: str, monk
     monkeypatch.setattr("app.open_namespaces.REST_SECONDS", 0.5)
     with monkeypatch.context() as broken:
         broken.setattr(assembly, "build_index", build_index)
-        answer = client.post("/v1/annotate", params={"namespace": ships}, json={"text": "The Swedish warship Vasa sank on her maiden voyage."})
+        answer = client.post("/v1/annotate", params={"namespace": ships}, json={"text": SANK})
         assert "No space left" in problem(answer, 503, "not-ready").detail
     wait_for(lambda: client.get("/v1/index", params={"namespace": ships}).status_code == 200)
     assert meant(client, ships, "Vasa") == "Vasa"
@@ -265,7 +266,7 @@ def test_one_that_is_deleted_is_closed(service: Service) -> None:
         assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
         drop(client, name)
         for _ in range(2):
-            answer = client.post("/v1/annotate", params={"namespace": name}, json={"text": "The Swedish warship Vasa sank on her maiden voyage."})
+            answer = client.post("/v1/annotate", params={"namespace": name}, json={"text": SANK})
             problem(answer, 404, "namespace-not-found")
         assert opened(client) == 0
         assert [path for path in folder.iterdir() if path.is_dir()] == []
