@@ -7,7 +7,7 @@ same job at once cannot both add a chunk: each looks, under the job's lock, whet
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from app.schemas.requests import AnnotateOne
 from app.settings import Settings
 from app.validation import field_problem
 
-CHUNK_DOCUMENTS = 200
-CHUNK_CHARACTERS = 400_000  # long documents make chunks of a few, so that each takes seconds
+CHUNK_DOCUMENTS = 100
+CHUNK_CHARACTERS = 200_000  # long documents make chunks of a few, so that each takes seconds
 MAX_REJECTS = 1000  # in one chunk
 FIELDS = ("id", "text", "mentions")
 RUNNING = ("queued", "running")
@@ -40,12 +40,22 @@ class SourceChanged(ValueError):  # noqa: N818
     """The documents are not those that were there when the job began: send a new job."""
 
 
+class CutShort(Exception):  # noqa: N818
+    """The worker ends: another one goes on with the input."""
+
+
 class DayUsedUp(Exception):  # noqa: N818
     """The key's documents for 24 hours are used up: resume the job later, or raise NAMESAKE_JOB_DOCUMENTS_PER_DAY."""
 
 
-def cut(engine: Engine, settings: Settings, job_id: int) -> None:
+def cut(engine: Engine, settings: Settings, job_id: int, ending: Callable[[], bool]) -> None:
     """Cut what is not yet cut of a job's input into chunks.
+
+    Args:
+        engine: the database.
+        settings: of the worker.
+        job_id: the job.
+        ending: says whether the worker is to end.
 
     Raises:
         JobMissing: there is no such job.
@@ -53,6 +63,7 @@ def cut(engine: Engine, settings: Settings, job_id: int) -> None:
         SourceChanged: its source is another one by now.
         UnreadableInput: the file is not what it should be.
         DayUsedUp: more may not be read for this key now.
+        CutShort: the worker ended before all was read.
     """
     with Session(engine) as session:
         job = store.get_job(session, job_id)
@@ -67,6 +78,8 @@ def cut(engine: Engine, settings: Settings, job_id: int) -> None:
         found = read_documents(path, job.format, Columns(**job.columns))
         items = checked(itertools.islice(found, read, None), job.items, job.options, settings)
         for chunk in in_chunks(items):
+            if ending():
+                raise CutShort
             if not _add(engine, settings, job_id, read, chunk):
                 return
             read += chunk.documents + chunk.rejects

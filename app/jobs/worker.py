@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from app.errors import ProblemError
 from app.expected import is_expected, message_of
 from app.jobs import store
-from app.jobs.cutting import DayUsedUp, cut
+from app.jobs.cutting import CutShort, DayUsedUp, cut
 from app.jobs.linking import link_chunk
 from app.jobs.store import JobMissing, Status, WrongStatus
 from app.jobs.store_sql import LOCK_SECONDS
@@ -47,7 +47,7 @@ AGAIN_SECONDS = 2  # after an error that may pass
 GRACE_SECONDS = 30  # how long work under way may take after a signal to stop
 PRUNE_SECONDS = 3600.0
 OPTIONS = f"-c search_path=procrastinate -c idle_in_transaction_session_timeout={LOCK_SECONDS}s"
-MOST_ATTEMPTS = 10  # of one piece of work, whatever ended them
+MOST_ATTEMPTS = 25  # of one piece of work, whatever ended them
 MOST_FAILURES = 3  # of those with an error that will hardly pass
 NO_SPACE = "there is no space left on the disk of the database, or of NAMESAKE_HOME: free some, and resume the job"
 
@@ -94,7 +94,7 @@ class Worker:
             max_size=3,
         )
         queue = procrastinate.App(connector=connector)
-        retries = procrastinate.RetryStrategy(max_attempts=10 * MOST_ATTEMPTS, linear_wait=AGAIN_SECONDS)
+        retries = procrastinate.RetryStrategy(max_attempts=2 * MOST_ATTEMPTS, linear_wait=AGAIN_SECONDS)
         options: dict[str, Any] = {"queue": store.QUEUE, "retry": retries, "pass_context": True}
         register: Any = queue.task
         register(name="cut", **options)(partial(self._cut, service))
@@ -145,7 +145,7 @@ class Worker:
                 log.warning("lost work cannot be looked for", reason=message_of(error))
 
     async def _cut(self, service: Service, context: procrastinate.JobContext, job: int) -> None:
-        work = partial(cut, service.engine, self._settings, job)
+        work = partial(cut, service.engine, self._settings, job, self._stopping.is_set)
         await self._attempt(service.engine, context, job, lambda: run_sync(work))
 
     async def _link(self, service: Service, context: procrastinate.JobContext, job: int, chunk: int) -> None:
@@ -233,7 +233,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def passes(error: BaseException) -> bool:
-    """Say whether an error is one of the database's, or of a knowledge base that is not open yet."""
+    """Say whether an error passes: the database's, a knowledge base that is not open yet, the end of the worker."""
     if isinstance(error, ProblemError):
         return error.kind in {"not-ready", "overloaded"}
-    return isinstance(error, SQLAlchemyError | psycopg.Error)
+    return isinstance(error, SQLAlchemyError | psycopg.Error | CutShort)

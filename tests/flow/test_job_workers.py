@@ -128,7 +128,7 @@ def test_a_part_that_cannot_be_linked_ends_the_job_and_can_be_retried(
         jobs.until(job, lambda found: found["complete"])
         execute(starter_service, "UPDATE annotation_chunk SET input = 'cut off' WHERE number = 2 AND result IS NULL")
         assert "JSONDecodeError" in failed(jobs, job)["reason"]
-        mended = lines(documents(100, first=400))
+        mended = lines(documents(100, first=200))
         mend = "UPDATE annotation_chunk SET input = :input WHERE number = 2 AND job_id = :id"
         execute(starter_service, mend, input=mended, id=job)
         assert jobs.post(f"/{job}/retry").status_code == 200

@@ -37,7 +37,7 @@ def test_the_result_of_a_job_is_what_annotate_answers(jobs: JobClient) -> None:
     sent = documents(450)
     job = jobs.send(sent, candidates=2, min_confidence=0.1)
     done = jobs.wait(job)
-    assert (done["documents"], done["documents_done"], done["rejects"], done["parts"]) == (450, 450, 0, 3)
+    assert (done["documents"], done["documents_done"], done["rejects"], done["parts"]) == (450, 450, 0, 5)
     found = jobs.result(job)
     assert [row["id"] for row in found] == [row["id"] for row in sent]
     body = {"documents": sent[:40], "candidates": 2, "min_confidence": 0.1}
@@ -46,7 +46,7 @@ def test_the_result_of_a_job_is_what_annotate_answers(jobs: JobClient) -> None:
     assert found[:40] == [shared | row for row in answer["documents"]]
     assert done["mentions"] == sum(len(row["mentions"]) for row in found) > 450
     assert done["links"] == sum(mention["entity"] is not None for row in found for mention in row["mentions"])
-    assert [row["id"] for part in range(3) for row in jobs.result(job, part=part)] == [row["id"] for row in sent]
+    assert [row["id"] for part in range(5) for row in jobs.result(job, part=part)] == [row["id"] for row in sent]
 
 
 @pytest.mark.usefixtures("_worker")

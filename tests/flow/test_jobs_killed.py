@@ -18,6 +18,7 @@ from kb.keys import Role
 KILLS = int(os.environ.get("NAMESAKE_TEST_KILLS", "3"))  # the more, the longer
 DOCUMENTS = int(os.environ.get("NAMESAKE_TEST_JOB_DOCUMENTS", "1200"))
 WORKERS = 3
+LEASE_SECONDS = "5"  # on a busy machine a worker may say nothing for two
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ class Workers:
     """Some workers, one of which is killed now and then and another one started."""
 
     def __init__(self, home: Path, log: Path) -> None:
-        self._start = lambda: WorkerProcess(home, log, "--concurrency", "1")
+        self._start = lambda: WorkerProcess(home, log, "--concurrency", "1", NAMESAKE_JOB_LEASE_SECONDS=LEASE_SECONDS)
         self.log = log
         self.running = [self._start() for _ in range(WORKERS)]
 
