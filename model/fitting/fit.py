@@ -249,7 +249,8 @@ def _best_threshold(
     """Return the threshold with the best strong-match F1 on the exhaustively marked documents, and that F1.
 
     Links of names that are not marked are left out: whether they are right, nobody knows. F1
-    hardly changes over a wide stretch: of the thresholds that are nearly as good as the best, it is the one in the middle.
+    hardly changes over a wide stretch: of the thresholds that are nearly as good as the best, it
+    is the one in the middle.
     """
     trial = Linker(linker.encoder, linker.source, linker.store, scorer)
     linked = trial.link([Document(document.id, document.text) for document in exhaustive])

@@ -90,7 +90,8 @@ def test_a_body_that_stops_arriving_is_given_up() -> None:
     async def send(_: Message) -> None:
         raise AssertionError("nothing is to be sent")
 
+    scope = {"type": "http", "path": "/", "headers": []}
     with pytest.raises(ProblemError) as refused:
-        asyncio.run(BodyLimit(read, limit=100, patience=0.01)({"type": "http", "headers": []}, silence, send))
+        asyncio.run(BodyLimit(read, limit=100, patience=0.01)(scope, silence, send))
     assert refused.value.status_code == 408
     assert "Content-Length" in refused.value.errors[0].remedy
