@@ -169,6 +169,8 @@ def full_disk(small_disk: Path, starter_service: Service) -> Iterator[Path]:
             path.chmod(path.stat().st_mode | 0o055)
     os.chown(folder, server.st_uid, server.st_gid)
     with starter_service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("DELETE FROM annotation_job"))
+        connection.execute(text("VACUUM FULL annotation_chunk"))
         connection.execute(text(f"CREATE TABLESPACE small LOCATION '{folder}'"))
         connection.execute(text("ALTER TABLE annotation_chunk SET TABLESPACE small"))
         filler = small_disk / "filler"
