@@ -172,12 +172,12 @@ def full_disk(small_disk: Path, starter_service: Service) -> Iterator[Path]:
         connection.execute(text("DELETE FROM annotation_job"))
         connection.execute(text("VACUUM FULL annotation_chunk"))
         connection.execute(text(f"CREATE TABLESPACE small LOCATION '{folder}'"))
-        connection.execute(text("ALTER TABLE annotation_chunk SET TABLESPACE small"))
         filler = small_disk / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while file.write(b"x" * 4096):
-                pass
         try:
+            connection.execute(text("ALTER TABLE annotation_chunk SET TABLESPACE small"))
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
+                while file.write(b"x" * 4096):
+                    pass
             yield filler
         finally:
             filler.unlink(missing_ok=True)
