@@ -139,8 +139,9 @@ def load_encoder(
     name = f"minilm-{digest[:8]}" if trained is None else f"minilm-{digest[:8]}-{trained.digest[:8]}"
     if backend == "torch":
         from model.encoder_torch import TorchRunner
+        from model.shared_batches import SharedBatches
 
-        return Encoder(tokenizer, TorchRunner(folder, trained), f"{name}-fp32", trained)
+        return Encoder(tokenizer, SharedBatches(TorchRunner(folder, trained)), f"{name}-fp32", trained)
     precision: Literal["int8", "fp32"] = "int8" if backend == "onnx-int8" else "fp32"
     graph = onnx_graph(lambda: open_bert(folder, trained, attn_implementation="eager"), name, cache, precision)
     return Encoder(tokenizer, OnnxRunner(graph, workers), f"{name}-{precision}", trained)

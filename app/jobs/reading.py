@@ -87,9 +87,9 @@ def _read_lines(path: Path, columns: Columns) -> Iterator[Json | Reject]:
             for number, line in enumerate(_lines(file), start=1):
                 place = f"line {number}"
                 if line is None:
-                    yield _too_long(place)
+                    yield too_long(place)
                 elif line.strip():
-                    yield _parsed(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, place, columns)
+                    yield parse_line(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, place, columns)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise UnreadableInput(f"the file is not gzip, cut off or damaged: {error}; fetch it again") from None
 
@@ -105,7 +105,8 @@ def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
         yield None
 
 
-def _parsed(line: bytes, place: str, columns: Columns) -> Json | Reject:
+def parse_line(line: bytes, place: str, columns: Columns) -> Json | Reject:
+    """Return `id`, `text` and `mentions` of the document in a line of JSON, or why there is none."""
     try:
         line.decode()
         found = orjson.loads(line)
@@ -200,7 +201,7 @@ def _read_folder(folder: Path) -> Iterator[Json | Reject]:
 
 def _text(raw: bytes, name: str) -> Json | Reject:
     if len(raw) > MAX_DOCUMENT_BYTES:
-        return _too_long(name)
+        return too_long(name)
     try:
         return {"id": name, "text": raw.decode("utf-8-sig")}
     except UnicodeDecodeError as error:
@@ -218,7 +219,8 @@ def _as_id(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _too_long(place: str) -> Reject:
+def too_long(place: str) -> Reject:
+    """Say that a document has more than `MAX_DOCUMENT_BYTES`."""
     return _reject(place, "text", f"it has more than {MAX_DOCUMENT_BYTES} bytes", "split it into several documents")
 
 
