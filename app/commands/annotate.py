@@ -53,7 +53,7 @@ def annotate(
     source: Annotated[Path, typer.Argument(metavar="IN", help=SOURCE_HELP, show_default=False)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help=OUT_HELP, show_default=False)],
     workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one for two cores")
+        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one a core")
     ] = None,
     input_format: Annotated[InputFormat | None, typer.Option(help="What IN is.", show_default="by its ending")] = None,
     output_format: Annotated[
@@ -166,7 +166,7 @@ def _linked(task: Task, first: int) -> Iterator[tuple[Chunk, bytes]]:
     path = Path("/dev/stdin") if task.source == STDIO else task.source
     items = itertools.islice(read_documents(path, task.kind, task.columns), first, None)
     chunks = in_chunks(checked(items, first, task.options, task.settings))
-    workers = task.workers or max(1, len(os.sched_getaffinity(0)) // 2)
+    workers = task.workers or len(os.sched_getaffinity(0))
     for chunk, linked in linked_chunks(chunks, task.settings, task.options, workers):
         yield chunk, linked.result
 
