@@ -52,9 +52,7 @@ class Task:
 def annotate(
     source: Annotated[Path, typer.Argument(metavar="IN", help=SOURCE_HELP, show_default=False)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help=OUT_HELP, show_default=False)],
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one a core")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one a core")] = None,
     input_format: Annotated[InputFormat | None, typer.Option(help="What IN is.", show_default="by its ending")] = None,
     output_format: Annotated[
         OutputFormat | None, typer.Option("--format", help="What OUT is to be.", show_default="by its ending")
