@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.bulk.writers.formats import FORMATS, OutputFormat, check_format, format_of
 from app.terminal import CommandError, check_output, command_settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 InputFormat = Literal["jsonl", "csv", "parquet", "zip", "folder", "txt"]
-OutputFormat = Literal["jsonl", "csv", "parquet"]
 INPUT_ENDINGS: dict[str, InputFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -30,10 +30,10 @@ INPUT_ENDINGS: dict[str, InputFormat] = {
     ".zip": "zip",
     ".txt": "txt",
 }
-OUTPUT_ENDINGS: dict[str, OutputFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 STDIO = Path("-")
 SOURCE_HELP = "Documents: .jsonl (also .gz), .csv, .parquet, .zip or a folder of .txt, .txt; - reads JSON lines."
-OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv or .parquet (a row a mention); - prints."
+OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv, .parquet, or as --format says; - prints."
+REPORT_HELP = "HTML page to write, too: numbers, frequent entities, and documents with their mentions in colour."
 FORCE_HELP = "Overwrite OUT, and forget what an earlier run left of it."
 
 
@@ -47,6 +47,7 @@ class Task:
     settings: Settings
     options: dict[str, Any]
     workers: int | None
+    keep_text: bool
 
 
 def annotate(
@@ -65,6 +66,7 @@ def annotate(
         list[str] | None, typer.Option("--type", help="Only entities of this type; may be repeated.")
     ] = None,
     namespace: Annotated[str | None, typer.Option(help="Knowledge base to link to.", show_default=False)] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help=REPORT_HELP, show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Annotate the documents of a file or a folder, and say what was found.
@@ -78,6 +80,8 @@ def annotate(
     namesake annotate pages.parquet mentions.csv --text-field body --workers 4
 
     cat tickets.jsonl | namesake annotate - - > annotated.jsonl
+
+    namesake annotate tickets.jsonl tickets.ttl --report tickets.html
     """
     from app.jobs.reading import Columns
 
@@ -89,18 +93,20 @@ def annotate(
         command_settings(namespace=namespace),
         {"candidates": candidates, "min_confidence": min_confidence, "types": types or []},
         workers,
+        FORMATS[wanted].needs_text or report is not None,
     )
+    _check_outputs(out, wanted, report, force)
     if out == STDIO:
-        _print(task)
-        return
-    check_output(out, force=force)
-    _annotate(task, out, wanted, force)
+        _print(task, wanted)
+    else:
+        _annotate(task, out, wanted, report, force)
 
 
-def _annotate(task: Task, out: Path, wanted: OutputFormat, force: bool) -> None:
+def _annotate(task: Task, out: Path, wanted: OutputFormat, report: Path | None, force: bool) -> None:
     """Annotate into a file, in steps that an interruption does not undo."""
-    from app.bulk.convert import convert
+    from app.bulk.convert import converted
     from app.bulk.output import OtherInput, Output
+    from app.bulk.report import write_report
     from app.bulk.summary import Summary
 
     try:
@@ -115,11 +121,10 @@ def _annotate(task: Task, out: Path, wanted: OutputFormat, force: bool) -> None:
         if output.done.items:
             typer.echo(f"going on after {output.done.items:,} documents", err=True)
         _fill(task, output, summary)
-        made = output.partial
-        if wanted != "jsonl":
-            made = out.with_name(out.name + ".table")
-            convert(output.partial, made, wanted)
         rejects = output.done.items - summary.documents
+        made = converted(output, wanted, has_text=task.keep_text)
+        if report is not None:
+            write_report(output, summary, report)
         output.finish(made)
     finally:
         output.close()
@@ -143,13 +148,20 @@ def _fill(task: Task, output: Output, summary: Summary) -> None:
             progress("documents", output.done.items, max(total, output.done.items))
 
 
-def _print(task: Task) -> None:
+def _print(task: Task, wanted: OutputFormat) -> None:
     """Annotate onto standard output; what cannot be read is told on standard error."""
-    with _explained(task.source):
+    import orjson
+
+    from app.bulk.writers.formats import stream
+
+    def documents() -> Iterator[dict[str, Any]]:
         for chunk, result in _linked(task, 0):
-            sys.stdout.buffer.write(result)
+            yield from map(orjson.loads, result.splitlines())
             sys.stdout.buffer.flush()
             typer.echo((chunk.rejected or b"").decode(), nl=False, err=True)
+
+    with _explained(task.source):
+        sys.stdout.buffer.writelines(stream(wanted, documents()))
 
 
 def _linked(task: Task, first: int) -> Iterator[tuple[Chunk, bytes]]:
@@ -165,7 +177,8 @@ def _linked(task: Task, first: int) -> Iterator[tuple[Chunk, bytes]]:
     items = itertools.islice(read_documents(path, task.kind, task.columns), first, None)
     chunks = in_chunks(checked(items, first, task.options, task.settings))
     workers = task.workers or len(os.sched_getaffinity(0))
-    for chunk, linked in linked_chunks(chunks, task.settings, task.options, workers):
+    linked_in_order = linked_chunks(chunks, task.settings, task.options, workers, keep_text=task.keep_text)
+    for chunk, linked in linked_in_order:
         yield chunk, linked.result
 
 
@@ -213,10 +226,27 @@ def _kind(source: Path) -> InputFormat:
 def _wanted(out: Path) -> OutputFormat:
     if out == STDIO:
         return "jsonl"
-    found = OUTPUT_ENDINGS.get(out.suffix.lower())
+    found = format_of(out)
     if found is None:
         raise CommandError(f"The end of {out} does not say what it is to be", "name it, for example: --format jsonl")
     return found
+
+
+def _check_outputs(out: Path, wanted: OutputFormat, report: Path | None, force: bool) -> None:
+    """Look before the work begins whether its result can be written.
+
+    Raises:
+        CommandError: it cannot.
+    """
+    check_format(wanted, printed=out == STDIO)
+    check_output(out, force=force)
+    if report is None:
+        return
+    if out == STDIO:
+        raise CommandError("--report is written with a file", "name a file as OUT, or leave --report out")
+    if report == STDIO or report.absolute() == out.absolute():
+        raise CommandError(f"--report {report} is no file of its own", "name another file, for example: report.html")
+    check_output(report, force=force)
 
 
 def _fingerprint(task: Task) -> dict[str, Any]:
@@ -229,4 +259,5 @@ def _fingerprint(task: Task) -> dict[str, Any]:
         "columns": [task.columns.text, task.columns.id],
         "namespace": task.settings.namespace,
         "options": task.options,
+        "text": task.keep_text,
     }
