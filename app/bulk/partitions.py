@@ -28,6 +28,16 @@ Json = dict[str, Any]
 PartitionFormat = Literal["jsonl", "parquet"]
 
 
+TRIES = 4  # of a part; then it is likely that the part is why its process is killed
+
+
+class KilledAgain(RuntimeError):  # noqa: N818
+    """Each process that worked on this part was killed, perhaps because a machine's memory was used up.
+
+    Fewer --workers need less.
+    """
+
+
 class NotOurs(ValueError):  # noqa: N818
     """The folder has files that Namesake did not write there: name a new one."""
 
@@ -62,22 +72,30 @@ class Partitions:
         """
         plan = self.out / "_plan.json"
         if not plan.exists():
-            if self.out.exists() and any(self.out.iterdir()):
+            if self.out.exists() and any(path != self._work for path in self.out.iterdir()):
                 raise NotOurs(NotOurs.__doc__)
-            (self.out / "_work").mkdir(parents=True)
         elif fresh:
             self._forget()
         elif orjson.loads(plan.read_bytes()) != orjson.loads(orjson.dumps(fingerprint)):
             raise OtherInput(OtherInput.__doc__)
-        for name in ("_work", "_rejects"):
-            (self.out / name).mkdir(exist_ok=True)
+        shutil.rmtree(self._work, ignore_errors=True)  # what processes left that were killed
+        self._work.mkdir(parents=True)
+        self.rejects.mkdir(exist_ok=True)
         self._put(plan, orjson.dumps(fingerprint, option=orjson.OPT_SORT_KEYS))
 
     def _forget(self) -> None:
         for path in self.out.glob("part-*"):
             path.unlink()
-        for name in ("_rejects", "_work"):
-            shutil.rmtree(self.out / name, ignore_errors=True)
+        shutil.rmtree(self.rejects, ignore_errors=True)
+
+    @property
+    def rejects(self) -> Path:
+        """The folder of what could not be read."""
+        return self.out / "_rejects"
+
+    @property
+    def _work(self) -> Path:
+        return self.out / "_work"
 
     def path_of(self, part: int) -> Path:
         """Return the file of a part's answers: it is there when all of them are in it."""
@@ -85,10 +103,9 @@ class Partitions:
 
     def end(self) -> None:
         """Remove what is no longer needed when all parts are there."""
-        shutil.rmtree(self.out / "_work")
-        rejects = self.out / "_rejects"
-        if not any(rejects.iterdir()):
-            rejects.rmdir()
+        shutil.rmtree(self._work)
+        if not any(self.rejects.iterdir()):
+            self.rejects.rmdir()
 
     def write(self, service: Service, part: Part) -> Json:
         """Link the documents of a part and put its file in place; one that two processes write is the same twice.
@@ -98,15 +115,18 @@ class Partitions:
 
         Raises:
             UnreadableInput: the input is damaged.
+            KilledAgain: it was tried often enough.
             OSError: the disk is full, say.
         """
-        answers = self._temporary()
+        if len(list(self._work.glob(f"{part.number}.*"))) >= TRIES:  # one that fails removes its file, if it lives
+            raise KilledAgain(" ".join(str(KilledAgain.__doc__).split()))
+        answers = self._temporary(f"{part.number}.")
         try:
             with answers.open("wb") as file:
                 counts, rejected = self._link(service, part, file)
                 _flush(file)
             if rejected:
-                self._put(self.out / "_rejects" / f"part-{part.number:05}.jsonl", rejected)
+                self._put(self.rejects / f"part-{part.number:05}.jsonl", rejected)
             if self.kind == "jsonl":
                 answers.replace(self.path_of(part.number))
             else:
@@ -144,9 +164,9 @@ class Partitions:
             _flush(file)
         temporary.replace(path)
 
-    def _temporary(self) -> Path:
+    def _temporary(self, name: str = "") -> Path:
         # A machine that is cut off may still write a part that another one has begun anew.
-        return self.out / "_work" / uuid.uuid4().hex
+        return self._work / (name + uuid.uuid4().hex)
 
 
 def _flush(file: IO[bytes]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 import typer
 
 from app.bulk.output import OtherInput
-from app.bulk.partitions import Json, NotOurs, PartitionFormat, Partitions
+from app.bulk.partitions import Json, KilledAgain, NotOurs, PartitionFormat, Partitions
 from app.bulk.parts import PART_BYTES, PART_DOCUMENTS, Part, cut_into_parts, input_files
 from app.jobs.reading import Columns, UnreadableInput
 from app.progress import step_bars
@@ -27,7 +28,6 @@ from app.service import open_service
 from app.settings import Settings
 from app.terminal import CommandError
 
-TRIES_AGAIN = 3  # of a part whose process was killed; then it is likely that the part is why
 OBJECT_STORE_BYTES = 128 << 20  # of a Ray that is started here: nothing large goes through it
 AGAIN = "run the same command again: it goes on"
 
@@ -70,7 +70,7 @@ class Annotator:
         part = Part(**row)
         try:
             return self._partitions.write(self._service, part) | {"error": ""}
-        except (UnreadableInput, OSError) as error:
+        except (UnreadableInput, KilledAgain, OSError) as error:
             return {"error": f"{part.path}: {error}"}
 
 
@@ -87,19 +87,10 @@ def annotate_with_ray(task: RayTask, *, fresh: bool) -> None:
     """
     ray = _ray()
     partitions = Partitions(task.out.absolute(), task.kind, task.columns, task.options)
-    try:
-        files = input_files(task.source)
-        partitions.begin(_fingerprint(task, files), fresh=fresh)
-        parts = list(cut_into_parts(files, task.columns))
-    except UnreadableInput as error:
-        raise CommandError(f"{task.source}: {error}", "see `namesake annotate --help`") from None
-    except NotOurs as error:
-        raise CommandError(f"{task.out}: {error}", "name a new or an empty folder") from None
-    except OtherInput as error:
-        raise CommandError(f"{task.out}: {error}", "add --force, or name another folder") from None
+    parts = _planned(task, partitions, fresh)
     missing = [part for part in parts if not partitions.path_of(part.number).exists()]
     if len(missing) < len(parts):
-        typer.echo(f"going on after {len(parts) - len(missing):,} of {len(parts):,} partitions", err=True)
+        typer.echo(f"{len(parts) - len(missing):,} of {len(parts):,} partitions are there already", err=True)
     counts: Counter[str] = Counter()
     if missing:
         # Opened here, too: what is missing is told at once, and an embedded database runs as long as this does.
@@ -110,24 +101,38 @@ def annotate_with_ray(task: RayTask, *, fresh: bool) -> None:
                 progress("partitions", counts["parts"], len(missing))
     partitions.end()
     typer.echo(_told(counts))
-    if (partitions.out / "_rejects").exists():
-        typer.echo(f"What could not be read: {task.out / '_rejects'}")
+    if partitions.rejects.exists():
+        typer.echo(f"What could not be read: {partitions.rejects}")
+
+
+def _planned(task: RayTask, partitions: Partitions, fresh: bool) -> list[Part]:
+    """Cut the input into parts, and make the folder for their files."""
+    try:
+        files = input_files(task.source)
+        parts = list(cut_into_parts(files, task.columns))
+        partitions.begin(_fingerprint(task, files), fresh=fresh)
+    except UnreadableInput as error:
+        raise CommandError(f"{task.source}: {error}", "see `namesake annotate --help`") from None
+    except NotOurs as error:
+        raise CommandError(f"{task.out}: {error}", "name a new or an empty folder") from None
+    except OtherInput as error:
+        raise CommandError(f"{task.out}: {error}", "add --force, or name another folder") from None
+    return parts
 
 
 def _linked(ray: Any, task: RayTask, partitions: Partitions, parts: list[Part]) -> Iterator[Json]:
-    """Yield the counts of parts as they are done."""
+    """Yield the counts of parts as they are done; Ray does again without end what was lost with a process."""
     gpus = 0 if task.settings.backend.startswith("onnx") else int(ray.cluster_resources().get("GPU", 0))
     settings = task.settings
     if not gpus and settings.threads is None:
         settings = settings.model_copy(update={"threads": 1})
-    size = min(task.workers or gpus or int(ray.cluster_resources()["CPU"]), len(parts))
+    actors = min(task.workers or gpus or int(ray.cluster_resources()["CPU"]), len(parts))
     done = ray.data.from_items([asdict(part) for part in parts], override_num_blocks=len(parts)).map(
         Annotator,
         fn_constructor_args=(settings, partitions),
-        compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1),
+        compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
         num_gpus=1 if gpus else None,
-        max_task_retries=TRIES_AGAIN,
     )
     try:
         for row in done.iter_rows():
@@ -135,10 +140,9 @@ def _linked(ray: Any, task: RayTask, partitions: Partitions, parts: list[Part]) 
                 raise CommandError(row["error"], f"put that right, and {AGAIN}")
             yield row
     except ray.exceptions.ActorDiedError as error:
-        detail = str(error).strip().splitlines()
         raise CommandError(
-            f"A process of the cluster ended: {detail[0]} {detail[-1]}",
-            f"see that each machine has memory, NAMESAKE_HOME and the database; fewer --workers need less; {AGAIN}",
+            f"An actor could not begin: {str(error).strip().splitlines()[-1]}",
+            f"see that its machine has NAMESAKE_HOME with the index, and reaches the database; {AGAIN}",
         ) from None
 
 
@@ -155,8 +159,9 @@ def _connected(ray: Any, task: RayTask) -> Iterator[None]:
         ray.init("local", num_cpus=cores, object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, **common)
     else:
         try:
+            _reach(task.address)
             ray.init(task.address, **common)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             detail = f"The Ray cluster {task.address} cannot be used: {error}"
             raise CommandError(
                 detail, "start one with `ray start --head`, and run this on one of its machines"
@@ -172,6 +177,13 @@ def _connected(ray: Any, task: RayTask) -> Iterator[None]:
         ray.shutdown()
 
 
+def _reach(address: str) -> None:
+    """Look whether anybody listens there: Ray itself would try for minutes, and without a word."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
 def _ray() -> Any:
     """Import Ray, told to send nothing home and to write nothing here.
 
@@ -179,6 +191,7 @@ def _ray() -> Any:
         CommandError: it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
         import ray.data
@@ -189,6 +202,7 @@ def _ray() -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
 
 
