@@ -162,9 +162,9 @@ def _connected(ray: Any, task: RayTask) -> Iterator[None]:
             _reach(task.address)
             ray.init(task.address, **common)
         except (OSError, RuntimeError, ValueError) as error:
-            detail = f"The Ray cluster {task.address} cannot be used: {error}"
             raise CommandError(
-                detail, "start one with `ray start --head`, and run this on one of its machines"
+                f"The Ray cluster {task.address} cannot be used: {error}",
+                "run this on a machine of the cluster, with its token (RAY_AUTH_TOKEN_PATH): see docs/scale.md",
             ) from None
     try:
         if task.settings.database_url is None and sum(node["Alive"] for node in ray.nodes()) > 1:

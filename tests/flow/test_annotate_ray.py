@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -39,9 +40,10 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 
 @pytest.fixture
 def environment(starter_service: Service) -> Iterator[dict[str, str]]:
-    # Sockets are there, whose paths must be short.
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-    yield os.environ | {"NAMESAKE_HOME": str(starter_service.settings.home), "RAY_TMPDIR": folder}
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets are there, whose paths must be short
+    (folder / "token").write_text(secrets.token_hex(32))  # without it, Ray writes one into the user's home
+    ray = {"RAY_TMPDIR": str(folder), "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+    yield os.environ | {"NAMESAKE_HOME": str(starter_service.settings.home)} | ray
     shutil.rmtree(folder, ignore_errors=True)
 
 
