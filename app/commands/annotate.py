@@ -34,6 +34,8 @@ STDIO = Path("-")
 SOURCE_HELP = "Documents: .jsonl (also .gz), .csv, .parquet, .zip or a folder of .txt, .txt; - reads JSON lines."
 OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv, .parquet, or as --format says; - prints."
 REPORT_HELP = "HTML page to write, too: numbers, frequent entities, and documents with their mentions in colour."
+ENGINE_HELP = "ray: IN is a .jsonl or .parquet file or a folder of such, OUT a folder; on one machine or a Ray cluster."
+ADDRESS_HELP = "Ray cluster for --engine ray: auto, or HOST:PORT."
 FORCE_HELP = "Overwrite OUT, and forget what an earlier run left of it."
 
 
@@ -68,6 +70,8 @@ def annotate(
     namespace: Annotated[str | None, typer.Option(help="Knowledge base to link to.", show_default=False)] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help=REPORT_HELP, show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help=ENGINE_HELP)] = "local",
+    address: Annotated[str | None, typer.Option(help=ADDRESS_HELP, show_default="Ray on this machine")] = None,
 ) -> None:
     """Annotate the documents of a file or a folder, and say what was found.
 
@@ -82,19 +86,24 @@ def annotate(
     cat tickets.jsonl | namesake annotate - - > annotated.jsonl
 
     namesake annotate tickets.jsonl tickets.ttl --report tickets.html
+
+    namesake annotate crawl/ annotated/ --engine ray --address auto
     """
     from app.jobs.reading import Columns
 
+    columns, settings = Columns(text_field, id_field), command_settings(namespace=namespace)
+    options = {"candidates": candidates, "min_confidence": min_confidence, "types": types or []}
+    if engine == "ray":
+        from app.bulk.ray_engine import RayTask, annotate_with_ray
+
+        kind = _partition_format(source, input_format, output_format)
+        annotate_with_ray(RayTask(source, out, kind, columns, settings, options, workers, address), fresh=force)
+        return
+    if address is not None:
+        raise CommandError("--address names a Ray cluster", "add --engine ray, or leave it out")
     wanted = output_format or _wanted(out)
-    task = Task(
-        source,
-        input_format or _kind(source),
-        Columns(text_field, id_field),
-        command_settings(namespace=namespace),
-        {"candidates": candidates, "min_confidence": min_confidence, "types": types or []},
-        workers,
-        FORMATS[wanted].needs_text or report is not None,
-    )
+    keep_text = FORMATS[wanted].needs_text or report is not None
+    task = Task(source, input_format or _kind(source), columns, settings, options, workers, keep_text)
     _check_outputs(out, wanted, report, force)
     if out == STDIO:
         _print(task, wanted)
@@ -247,6 +256,23 @@ def _check_outputs(out: Path, wanted: OutputFormat, report: Path | None, force: 
     if report == STDIO or report.absolute() == out.absolute():
         raise CommandError(f"--report {report} is no file of its own", "name another file, for example: report.html")
     check_output(report, force=force)
+
+
+def _partition_format(
+    source: Path, input_format: InputFormat | None, output_format: OutputFormat | None
+) -> Literal["jsonl", "parquet"]:
+    """Return what the files are to be that Ray's actors write.
+
+    Raises:
+        CommandError: the Ray engine cannot read or write that.
+    """
+    if input_format is not None:
+        raise CommandError("--engine ray goes by the endings of files", "leave --input-format out")
+    if output_format not in (None, "jsonl", "parquet"):
+        raise CommandError(f"--engine ray does not write {output_format}", "take --format jsonl or --format parquet")
+    if not source.exists():
+        raise CommandError(f"There is no file or folder {source}", "check the path; --engine ray reads no pipes")
+    return output_format or "jsonl"
 
 
 def _fingerprint(task: Task) -> dict[str, Any]:
