@@ -96,6 +96,8 @@ def annotate(
     if engine == "ray":
         from app.bulk.ray_engine import RayTask, annotate_with_ray
 
+        if report is not None:
+            raise CommandError("--engine ray writes no --report", "leave it out, or take --engine local")
         kind = _partition_format(source, input_format, output_format)
         annotate_with_ray(RayTask(source, out, kind, columns, settings, options, workers, address), fresh=force)
         return
