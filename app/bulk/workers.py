@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ def linked_chunks(
 def _open(settings: Settings) -> None:
     global _service
     _service = _opened.enter_context(open_service(settings))
+    # A worker ends without what the interpreter does at its end: a database of its own would be left running.
+    multiprocessing.util.Finalize(None, _opened.close, exitpriority=0)
 
 
 def _link(documents: bytes, options: dict[str, Any], keep_text: bool) -> LinkedChunk:
