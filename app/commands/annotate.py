@@ -34,7 +34,7 @@ STDIO = Path("-")
 SOURCE_HELP = "Documents: .jsonl (also .gz), .csv, .parquet, .zip or a folder of .txt, .txt; - reads JSON lines."
 OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv, .parquet, or as --format says; - prints."
 REPORT_HELP = "HTML page to write, too: numbers, frequent entities, and documents with their mentions in colour."
-FORCE_HELP = "Overwrite OUT, and forget what an earlier run left of it."
+FORCE_HELP = "Overwrite OUT and the report, and forget what an earlier run left."
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,13 @@ def test_brat_names_entities_and_how_sure_that_is(tmp_path: Path) -> None:
     assert set(files) >= {f"{line['file']}{ending}" for line in index for ending in (".txt", ".ann")}
 
 
+def test_brat_writes_the_same_file_again(tmp_path: Path) -> None:
+    brat(tmp_path, *hard_documents())
+    first = (tmp_path / "out.zip").read_bytes()
+    brat(tmp_path, *hard_documents())
+    assert (tmp_path / "out.zip").read_bytes() == first
+
+
 @pytest.mark.parametrize("identity", ["../../etc/passwd", "C:\\con", "a/b", ".", "", "名前" * 125, "x" * 250, "a\0b"])
 def test_brat_files_have_safe_names(identity: str) -> None:
     assert re.fullmatch(r"0000007-[A-Za-z0-9_-]{0,80}", file_name(7, identity))
