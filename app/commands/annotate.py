@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from app.bulk.writers.formats import FORMATS, OutputFormat, check_format, format_of
+from app.bulk.writers.formats import FORMATS, OutputFormat, check_format, format_of, stream
 from app.terminal import CommandError, check_output, command_settings
 
 if TYPE_CHECKING:
@@ -153,8 +153,6 @@ def _fill(task: Task, output: Output, summary: Summary) -> None:
 def _print(task: Task, wanted: OutputFormat) -> None:
     """Annotate onto standard output; what cannot be read is told on standard error."""
     import orjson
-
-    from app.bulk.writers.formats import stream
 
     def documents() -> Iterator[dict[str, Any]]:
         for chunk, result in _linked(task, 0):
