@@ -154,7 +154,7 @@ def _level(mention: Json) -> str:
 
 def _title(mention: Json) -> str:
     entity = mention["entity"]
+    confidence = f"confidence {mention['confidence']:.2f}"
     if entity is None:
-        return f"NIL: not in the knowledge base\nNIL probability {mention['nil_probability']:.2f}"
-    lines = [f"{entity['label']} ({entity['id']})", entity["description"], f"confidence {mention['confidence']:.2f}"]
-    return "\n".join(line for line in lines if line)
+        return f"NIL: not in the knowledge base\n{confidence}"
+    return "\n".join([f"{entity['label']} ({entity['id']})", *filter(None, [entity["description"]]), confidence])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from app.bulk.writers.formats import FORMATS, OutputFormat, check_format, format_of
+from app.bulk.writers.formats import FORMATS, OutputFormat, check_format, format_of, stream
 from app.terminal import CommandError, check_output, command_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv, .parq
 REPORT_HELP = "HTML page to write, too: numbers, frequent entities, and documents with their mentions in colour."
 ENGINE_HELP = "ray: IN is a .jsonl or .parquet file or a folder of such, OUT a folder; on one machine or a Ray cluster."
 ADDRESS_HELP = "Ray cluster for --engine ray: auto, or HOST:PORT."
-FORCE_HELP = "Overwrite OUT, and forget what an earlier run left of it."
+FORCE_HELP = "Overwrite OUT and the report, and forget what an earlier run left."
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +162,6 @@ def _fill(task: Task, output: Output, summary: Summary) -> None:
 def _print(task: Task, wanted: OutputFormat) -> None:
     """Annotate onto standard output; what cannot be read is told on standard error."""
     import orjson
-
-    from app.bulk.writers.formats import stream
 
     def documents() -> Iterator[dict[str, Any]]:
         for chunk, result in _linked(task, 0):

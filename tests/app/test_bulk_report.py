@@ -61,7 +61,7 @@ def test_mentions_are_coloured_by_confidence_and_say_what_they_mean() -> None:
     assert page.marks() == [
         ("c4", "The a/b (a/b)\na description\nconfidence 1.00"),
         ("c0", "The c (c)\nconfidence 0.19"),
-        ("nil", "NIL: not in the knowledge base\nNIL probability 0.25"),
+        ("nil", "NIL: not in the knowledge base\nconfidence 0.50"),
     ]
 
 

@@ -8,76 +8,23 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import orjson
 import pyarrow.parquet
 import pytest
-import rdflib
-import spacy
-from spacy.tokens import DocBin
+from hard_texts import BAND, Json, document, hard_documents, spans, written
 
 from app.bulk.writers.brat import file_name
 from app.bulk.writers.formats import FORMATS, Format, OutputFormat, check_format, stream, write
 from app.bulk.writers.mentions import wikipedia_url
 from app.terminal import CommandError
 
-Json = dict[str, Any]
-NIF = rdflib.Namespace("http://persistence.uni-leipzig.org/nlp2rdf/ontologies/nif-core#")
-ITSRDF = rdflib.Namespace("http://www.w3.org/2005/11/its/rdf#")
-BAND = {
-    "id": "AC/DC",
-    "label": "AC/DC",
-    "description": "Australian rock band",
-    "types": ["rock band", "group"],
-    "xrefs": {"wikidata": "Q27593", "wikipedia": "en:AC/DC"},
-}
-PLAIN = {"id": "New York\t%", "label": "New\nYork", "description": None, "types": [], "xrefs": {}}
-
-
-def document(identity: str, text: str, *spans: tuple[str, Json | None]) -> Json:
-    """Return an answer with a mention for each piece of the text, found from left to right."""
-    mentions: list[Json] = []
-    at = 0
-    for piece, entity in spans:
-        at = text.index(piece, at)
-        mentions.append(mention(at, at + len(piece), piece, entity))
-        at += len(piece)
-    shared = {"model_version": "m", "kb_version": 1, "offset_unit": "codepoint", "warnings": []}
-    return {"id": identity, "text": text, "mentions": mentions} | shared
-
-
-def mention(start: int, end: int, text: str, entity: Json | None) -> Json:
-    scores = {"mention_score": 0.9, "confidence": 0.75, "nil_probability": 0.1}
-    return {"start": start, "end": end, "text": text, "entity": entity, "candidates": []} | scores
-
-
-def hard_documents() -> list[Json]:
-    found = [
-        document("AC/DC", "😀 AC/DC met Zyx. It was fun.", ("AC/DC", BAND), ("Zyx", None)),
-        document("AC/DC", 'A "New\r\nYork"\\s\u2028end\x00', ("New\r\nYork", PLAIN), ("end", BAND)),
-        document("x\ny\t" + "ü" * 240, "unbreakable", ("break", BAND)),
-        document("nothing", " "),
-        document("spaces", "a  b c", ("a ", BAND), (" b", PLAIN), (" c", None)),
-        document("marks", "हिन्दी में, 👩\u200d🚀 e\u0301te\u0301", ("हिन्दी", BAND), ("👩\u200d🚀", None)),
-        document("", "\ufeffa\tb", ("a\tb", PLAIN)),
-    ]
-    found[0]["mentions"].reverse()  # as the input may give them
-    return found
-
 
 @pytest.fixture(params=hard_documents(), ids=lambda found: found["id"][:5])
 def hard(request: pytest.FixtureRequest) -> Json:
     found: Json = request.param
     return found
-
-
-def written(kind: OutputFormat, *documents: Json) -> str:
-    return b"".join(stream(kind, iter(documents))).decode()
-
-
-def spans(found: Json) -> list[tuple[int, int]]:
-    return sorted((mention["start"], mention["end"]) for mention in found["mentions"])
 
 
 def conll(*documents: Json) -> list[list[str]]:
@@ -205,6 +152,13 @@ def test_brat_names_entities_and_how_sure_that_is(tmp_path: Path) -> None:
     assert set(files) >= {f"{line['file']}{ending}" for line in index for ending in (".txt", ".ann")}
 
 
+def test_brat_writes_the_same_file_again(tmp_path: Path) -> None:
+    brat(tmp_path, *hard_documents())
+    first = (tmp_path / "out.zip").read_bytes()
+    brat(tmp_path, *hard_documents())
+    assert (tmp_path / "out.zip").read_bytes() == first
+
+
 @pytest.mark.parametrize("identity", ["../../etc/passwd", "C:\\con", "a/b", ".", "", "名前" * 125, "x" * 250, "a\0b"])
 def test_brat_files_have_safe_names(identity: str) -> None:
     assert re.fullmatch(r"0000007-[A-Za-z0-9_-]{0,80}", file_name(7, identity))
@@ -213,88 +167,6 @@ def test_brat_files_have_safe_names(identity: str) -> None:
 def test_brat_leaves_out_what_it_cannot_mark(tmp_path: Path) -> None:
     found = document("d", "a \n b", (" \n ", BAND), ("b", None))
     assert brat(tmp_path, found)["0000000-d.ann"].startswith("T1\tNIL 4 5\tb\n")
-
-
-def web_annotations(*documents: Json) -> list[Json]:
-    return [orjson.loads(line) for line in written("w3c", *documents).encode().splitlines()]
-
-
-def test_web_annotations_quote_and_place_each_mention(hard: Json) -> None:
-    annotations = web_annotations(hard)
-    assert len(annotations) == len(hard["mentions"])
-    for annotation, (start, end) in zip(annotations, spans(hard), strict=True):
-        quote, position = annotation["target"]["selector"]
-        assert (position["start"], position["end"]) == (start, end)
-        assert quote["exact"] == hard["text"][start:end]
-        assert hard["text"][:start].endswith(quote["prefix"])
-        assert hard["text"][end:].startswith(quote["suffix"])
-
-
-def test_web_annotations_have_an_address_each_and_say_what_is_meant() -> None:
-    annotations = web_annotations(*hard_documents())
-    assert len({annotation["id"] for annotation in annotations}) == len(annotations)
-    linked, nil = annotations[:2]
-    assert linked["motivation"] == "identifying"
-    assert [(body["purpose"], body.get("source", body.get("value"))) for body in linked["body"]] == [
-        ("identifying", "urn:namesake:entity:AC%2FDC"),
-        ("tagging", "AC/DC"),
-        ("linking", "https://en.wikipedia.org/wiki/AC/DC"),
-        ("linking", "http://www.wikidata.org/entity/Q27593"),
-    ]
-    assert (nil["motivation"], nil["body"]) == ("highlighting", [])
-
-
-def test_nif_says_the_same_to_rdflib(hard: Json) -> None:
-    graph = rdflib.Graph().parse(data=written("nif", hard), format="turtle")
-    (context,) = graph.subjects(rdflib.RDF.type, NIF.Context)
-    text = str(graph.value(context, NIF.isString))
-    assert text == hard["text"]
-    assert str(graph.value(context, rdflib.DCTERMS.identifier)) == hard["id"]
-    found = []
-    for place in graph.subjects(NIF.referenceContext, context):
-        start, end = (graph.value(place, name).toPython() for name in (NIF.beginIndex, NIF.endIndex))
-        assert str(graph.value(place, NIF.anchorOf)) == text[start:end]
-        assert str(place).endswith(f"#char={start},{end}")
-        found.append((start, end, str(graph.value(place, ITSRDF.taIdentRef) or "")))
-    names = {None: "", "AC/DC": "urn:namesake:entity:AC%2FDC", PLAIN["id"]: "urn:namesake:entity:New%20York%09%25"}
-    assert sorted(found) == sorted(
-        (item["start"], item["end"], names[item["entity"] and item["entity"]["id"]]) for item in hard["mentions"]
-    )
-
-
-def test_nif_keeps_documents_with_the_same_id_apart() -> None:
-    graph = rdflib.Graph().parse(data=written("nif", *hard_documents()), format="turtle")
-    assert len(set(graph.subjects(rdflib.RDF.type, NIF.Context))) == len(hard_documents())
-    assert len(set(graph.subjects(rdflib.RDF.type, NIF.Phrase))) == sum(
-        len(found["mentions"]) for found in hard_documents()
-    )
-
-
-def test_docbin_says_the_same_to_spacy(tmp_path: Path) -> None:
-    documents = hard_documents()
-    write("docbin", iter(documents), tmp_path / "out.spacy")
-    read = list(DocBin().from_disk(tmp_path / "out.spacy").get_docs(spacy.blank("en").vocab))
-    assert [doc.text for doc in read] == [found["text"] for found in documents]
-    assert [doc.user_data["id"] for doc in read] == [found["id"] for found in documents]
-    for doc, found in zip(read, documents, strict=True):
-        entities = [(span.start_char, span.end_char, span.label_, span.kb_id_) for span in doc.ents]
-        labels = {None: ("NIL", "NIL"), "AC/DC": ("rock band", "AC/DC"), PLAIN["id"]: ("Entity", PLAIN["id"])}
-        assert entities == sorted(
-            (item["start"], item["end"], *labels[item["entity"] and item["entity"]["id"]]) for item in found["mentions"]
-        )
-
-
-def test_docbin_cuts_only_the_tokens_that_mentions_cut(tmp_path: Path) -> None:
-    text = "Don't visit unbreakable Lincoln, please."
-    plain, cut = document("a", text, ("Lincoln", BAND)), document("b", text, ("break", BAND))
-    write("docbin", iter([plain, cut]), tmp_path / "out.spacy")
-    language = spacy.blank("en")
-    first, second = DocBin().from_disk(tmp_path / "out.spacy").get_docs(language.vocab)
-    usual = [token.text for token in language(text)]
-    assert [token.text for token in first] == usual
-    assert [token.text for token in second] == [
-        part for word in usual for part in (("un", "break", "able") if word == "unbreakable" else (word,))
-    ]
 
 
 def test_tables_and_json_lines_need_no_text(tmp_path: Path, hard: Json) -> None:

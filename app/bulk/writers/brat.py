@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import quote
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import orjson
 
@@ -37,13 +37,18 @@ def write_brat(documents: Iterator[Json], to: Path) -> None:
     with ZipFile(to, "w", ZIP_DEFLATED) as archive, TemporaryFile(dir=to.parent) as index:
         for number, document in enumerate(documents):
             name = file_name(number, document["id"])
-            archive.writestr(f"{name}.txt", document["text"])
-            archive.writestr(f"{name}.ann", "".join(_annotations(document, kinds)))
+            _add(archive, f"{name}.txt", document["text"])
+            _add(archive, f"{name}.ann", "".join(_annotations(document, kinds)))
             index.write(orjson.dumps({"file": name, "id": document["id"]}) + b"\n")
-        archive.writestr("annotation.conf", _configuration(sorted(kinds)))
+        _add(archive, "annotation.conf", _configuration(sorted(kinds)))
         index.seek(0)
         with archive.open("documents.jsonl", "w", force_zip64=True) as file:
             file.writelines(index)
+
+
+def _add(archive: ZipFile, name: str, content: str) -> None:
+    # A `ZipInfo` has a fixed date: the same result is the same file.
+    archive.writestr(ZipInfo(name), content, ZIP_DEFLATED)
 
 
 def file_name(number: int, identity: str) -> str:
