@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 from bare import BareEncoder, feeds, sequences_of
+from memory import rollup, tree
 from results import Results, timed
 from texts import lines, starter_documents
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 DOCUMENTS = int(os.environ.get("NAMESAKE_BENCH_DOCUMENTS", "2000"))
 REFERENCE = 300  # documents that the bare encoder reads before, and after
-MEBI = 2**20
 SETTLED = 0.25  # of the time passes before memory is compared: until then caches fill
 NAMESAKE = str(Path(sys.executable).with_name("namesake"))
 
@@ -49,20 +49,13 @@ class Memory:
     shares: float = 0.0
     resident: float = 0.0
 
-    def look(self, process: psutil.Process, seconds: float) -> None:
-        """Add how it is now."""
-        anonymous = shares = resident = 0.0
-        for item in (process, *process.children(recursive=True)):
-            if "postgres" in item.name():
-                continue
-            held = Path(f"/proc/{item.pid}/smaps_rollup").read_text().splitlines()[1:]
-            kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in held}
-            anonymous += kilobytes["Anonymous"] * 1024 / MEBI
-            shares += kilobytes["Pss"] * 1024 / MEBI
-            resident += kilobytes["Rss"] * 1024 / MEBI
+    def look(self, pid: int, seconds: float) -> None:
+        """Add what a process and those that it started hold now, its database server left out."""
+        held = [rollup(one) for one in tree(pid) if "postgres" not in psutil.Process(one).name()]
         self.seconds.append(seconds)
-        self.anonymous.append(anonymous)
-        self.shares, self.resident = max(self.shares, shares), max(self.resident, resident)
+        self.anonymous.append(sum(one["anonymous"] for one in held))
+        self.shares = max(self.shares, sum(one["pss"] for one in held))
+        self.resident = max(self.resident, sum(one["rss"] for one in held))
 
     def slope(self, documents: int) -> float:
         """Return by how many MiB the anonymous memory grows in 1,000 documents, once caches are full."""
@@ -73,7 +66,7 @@ class Memory:
 
 
 @contextmanager
-def watched(process: psutil.Process) -> Iterator[Memory]:
+def watched(pid: int) -> Iterator[Memory]:
     """Look at the memory of a process and those that it started, twice a second."""
     memory, ended = Memory(), threading.Event()
     started = time.monotonic()
@@ -81,8 +74,8 @@ def watched(process: psutil.Process) -> Iterator[Memory]:
     def watch() -> None:
         while not ended.wait(0.5):
             try:
-                memory.look(process, time.monotonic() - started)
-            except (psutil.NoSuchProcess, OSError):  # it ended meanwhile
+                memory.look(pid, time.monotonic() - started)
+            except (psutil.NoSuchProcess, OSError, KeyError):  # it ended meanwhile
                 continue
 
     thread = threading.Thread(target=watch)
@@ -144,8 +137,8 @@ def annotate(home: Path, texts: Sequence[str], workers: int, folder: Path) -> Me
     source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     env = os.environ | {"NAMESAKE_HOME": str(home)}
     command = [NAMESAKE, "annotate", str(source), str(out), "--workers", str(workers), "--force"]
-    process = psutil.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    with watched(process) as memory:
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with watched(process.pid) as memory:
         _, errors = process.communicate()
     assert process.returncode == 0, errors.decode()
     assert out.read_bytes().count(b"\n") == len(texts)
