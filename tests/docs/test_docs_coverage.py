@@ -41,6 +41,7 @@ from kb.undoing import MOST_REVISIONS
 from model.evaluation.corpus import KINDS
 from model.evaluation.corpus_lines import DocumentRow, MentionRow
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.manifest import read_manifest as read_model_manifest
 from model.mentions import FEATURES as CUES
 from model.training.config import TrainingConfig
 
@@ -282,3 +283,14 @@ def test_what_architecture_says_can_be_replaced_is_there() -> None:
 def test_the_size_of_the_starter_kb_is_told_right(starter_home: Path) -> None:
     manifest = read_manifest(SnapshotFolders(starter_home / "snapshots", "default").newest())
     assert f"{manifest.entities:,} entities" in read("README.md")
+
+
+def test_the_scores_of_the_manifest_are_those_of_the_page() -> None:
+    results = section(read("docs/evaluation.md"), "Results")
+    shown = {row[0]: [cell.strip("*") for cell in row[2:5]] for row in tables(results)[0]}
+    given: dict[str, list[str]] = {}
+    for measured in read_model_manifest().scores:
+        if measured.metric == "accuracy":
+            for documents, percent in measured.percent.items():
+                given[documents] = [f"{percent[system]:.1f}" for system in ("namesake", "prior-only", "cosine-only")]
+    assert given == shown
