@@ -13,6 +13,7 @@ from docs_pages import ROOT, blocks
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
+from app.model_files import model_version
 from app.schemas import (
     answers,
     bulk,
@@ -294,3 +295,13 @@ def test_the_scores_of_the_manifest_are_those_of_the_page() -> None:
             for documents, percent in measured.percent.items():
                 given[documents] = [f"{percent[system]:.1f}" for system in ("namesake", "prior-only", "cosine-only")]
     assert given == shown
+
+
+def test_the_scores_of_the_model_card_are_those_of_the_page() -> None:
+    page = {row[0]: row for row in tables(section(read("docs/evaluation.md"), "Results"))[0]}
+    (card,) = tables(section(read("docs/model-card.md"), "How good it is"))
+    assert model_version(Settings(adapter="shipped", scorer=None)) in read("docs/model-card.md")
+    assert [row[0] for row in card] == list(page)
+    for row in card:
+        whole = page[row[0]]
+        assert row == [*whole[:6], whole[10]]
