@@ -36,12 +36,12 @@ def open_encoder(settings: Settings) -> Encoder:
     """
     threadpool_limits(1, user_api="blas")
     return load_encoder(
-        settings.home / "cache" / "encoder",
-        backend=_backend(settings),
+        graphs(settings),
+        backend=backend_of(settings),
         source=settings.encoder,
         sha256=settings.encoder_sha256 or WEIGHTS_SHA256,
         threads=settings.threads,
-        adapter=_adapter(settings),
+        adapter=adapter_path(settings),
     )
 
 
@@ -50,18 +50,26 @@ def open_adapter(settings: Settings) -> Adapter | None:
 
     Raises:
         EncoderWeightsError: the file cannot be used.
+        ModelFilesError: it is the shipped file, and damaged or another one.
     """
-    path = _adapter(settings)
+    path = adapter_path(settings)
     return None if path is None else read_adapter(path, settings.encoder_sha256 or WEIGHTS_SHA256)
 
 
-def _adapter(settings: Settings) -> Path | None:
+def adapter_path(settings: Settings) -> Path | None:
+    """Return the file of what training added to the encoder; None where the settings want the encoder as it is."""
     if settings.adapter == "none":
         return None
     return SHIPPED if settings.adapter == "shipped" else Path(settings.adapter)
 
 
-def _backend(settings: Settings) -> Backend:
+def scorer_path(settings: Settings) -> Path:
+    """Return the file of the scorer's weights."""
+    return settings.scorer or WEIGHTS
+
+
+def backend_of(settings: Settings) -> Backend:
+    """Return what runs the encoder, `auto` decided."""
     if settings.backend != "auto":
         return settings.backend
     # Asking torch costs seconds, and without the driver's device node there is no GPU to find.
@@ -75,6 +83,11 @@ def _backend(settings: Settings) -> Backend:
 def snapshot_folders(settings: Settings) -> SnapshotFolders:
     """Return where the snapshots of the served namespace live."""
     return SnapshotFolders(settings.home / "snapshots", settings.namespace)
+
+
+def graphs(settings: Settings) -> Path:
+    """Return where the encoder's ONNX graphs are kept."""
+    return settings.home / "cache" / "encoder"
 
 
 def encodings(settings: Settings) -> Path:
@@ -110,7 +123,7 @@ def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: 
 def open_model(settings: Settings) -> Model:
     """Load the encoder and the scorer that the settings name."""
     encoder = open_encoder(settings)
-    return Model(encoder, EntityEncoder(encoder, encodings(settings)), load_scorer(settings.scorer or WEIGHTS))
+    return Model(encoder, EntityEncoder(encoder, encodings(settings)), load_scorer(scorer_path(settings)))
 
 
 def open_linker(settings: Settings, engine: Engine, *, build: bool) -> LiveLinker:

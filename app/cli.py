@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import db, feedback, index, kb, keys
+from app.commands import db, feedback, index, kb, keys, model
 from app.commands.annotate import annotate
 from app.commands.doctor import doctor
 from app.commands.evaluate import evaluate_command
@@ -37,6 +37,7 @@ app.add_typer(index.app, name="index", help="Build and check the index of the kn
 app.add_typer(db.app, name="db", help="Look after the database.")
 app.add_typer(keys.app, name="keys", help="Make, list, rotate and revoke keys of the REST API.")
 app.add_typer(feedback.app, name="feedback", help="Learn from what people say about answers.")
+app.add_typer(model.app, name="model", help="Show the model, export its graphs, and keep its manifest true.")
 app.command("evaluate")(evaluate_command)
 app.command()(train)
 app.command("count-links")(count_links)

@@ -52,6 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("python", _python),
         ("packages", _packages),
         ("encoder", _encoder),
+        ("model files", _model_files),
         ("home", _home),
         ("disk", _disk),
         ("database", _database),
@@ -109,6 +110,19 @@ def _encoder(settings: Settings) -> Iterator[Finding]:
         yield Finding("encoder", "fail", str(error), remedy)
         return
     yield Finding("encoder", "ok", f"weights with sha256 {digest[:12]}…")
+
+
+def _model_files(settings: Settings) -> Iterator[Finding]:
+    from app.model_files import model_state
+
+    encoder, *files = model_state(settings).files
+    if encoder.problem:  # which has a check of its own; nothing that was trained fits to another encoder
+        return
+    broken = [file for file in files if file.problem]
+    for file in broken:
+        yield Finding("model files", "fail", file.problem or "", "`namesake model show` lists the files")
+    if not broken:
+        yield Finding("model files", "ok", ", ".join(f"{file.part} {(file.sha256 or '')[:12]}…" for file in files))
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -191,17 +205,21 @@ def _knowledge_base(settings: Settings, engine: Engine) -> Iterator[Finding]:
 
 
 def _index(settings: Settings, engine: Engine, kb_version: int) -> Iterator[Finding]:
-    from app.assembly import open_encoder, snapshot_folders
+    from app.assembly import open_model, snapshot_folders
     from app.live import MOST_CHANGED
     from kb.snapshot import SnapshotError
     from model.encoder_weights import EncoderWeightsError
     from model.entity_encoder import payload_version
+    from model.manifest import ModelFilesError
+    from model.scorer import ScorerError
 
     try:
-        encoder = open_encoder(settings)
+        encoder = open_model(settings).encoder
         encoder.embed(["Lincoln"])
-    except EncoderWeightsError:
-        yield Finding("index", "warn", "not checked: the encoder cannot be used", "put the encoder right first")
+    except (EncoderWeightsError, ScorerError, ModelFilesError):
+        yield Finding(
+            "index", "warn", "not checked: the model cannot be used", "put encoder and model files right first"
+        )
         return
     yield Finding("model", "ok", f"{encoder.version} runs")
     try:

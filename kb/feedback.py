@@ -218,7 +218,8 @@ def prune(session: Session, namespace: str, age: timedelta) -> int:
 def training_documents(session: Session, namespace: str) -> Generator[dict[str, Any]]:
     """Yield accepted feedback as labelled documents, one for each text.
 
-    Of several verdicts on one span the last one counts, and of spans that overlap the one that was accepted last.
+    Of several verdicts on one span the last one counts, and of spans that overlap the one that was accepted last. Their
+    kind is that of links, `anchor`: not every name of the text is labelled, and acceptance counted each as an alias.
     """
     statement = text(
         f"SELECT {_COLUMNS} FROM feedback WHERE namespace = :namespace AND status = 'accepted'"
@@ -232,7 +233,7 @@ def training_documents(session: Session, namespace: str) -> Generator[dict[str, 
                 kept.append(record)
         kept.sort(key=lambda record: record.start)
         mentions = [
-            {"start": record.start, "end": record.end, "entity": record.entity_id}
+            {"start": record.start, "end": record.end, "entity": record.entity_id, "kind": "anchor"}
             for record in kept
             if record.verdict != "no_mention"
         ]

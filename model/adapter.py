@@ -18,11 +18,12 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import erf
 
 from model.encoder_weights import HIDDEN_SIZE, EncoderWeightsError
+from model.manifest import FOLDER, check_file
 from model.span_head import SPAN_SHAPES, SpanHead
 
 FloatArray = npt.NDArray[np.float32]
 
-SHIPPED = Path(__file__).parent / "weights" / "encoder.safetensors"
+SHIPPED = FOLDER / "encoder.safetensors"
 ENCODER = "encoder_sha256"  # metadata: the weights that the changes belong to
 HELD_OUT = ("pages", "exhaustive", "entities", "seed")  # metadata, too
 LAYERS = 6
@@ -93,7 +94,9 @@ def read_adapter(path: Path, encoder_sha256: str) -> Adapter:
     Raises:
         EncoderWeightsError: the file is missing or damaged, a tensor is missing, has another shape or holds what is no
             number, or the file belongs to another encoder.
+        ModelFilesError: it is the shipped file, and not as `weights/manifest.json` says.
     """
+    check_file(path)
     remedy = "Take the file that training wrote, or set NAMESAKE_ADAPTER=none for the encoder without training"
     try:
         with safe_open(path, framework="numpy") as file:

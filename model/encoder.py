@@ -25,6 +25,7 @@ from model.encoder_weights import (
     HIDDEN_SIZE,
     WEIGHTS_SHA256,
     EncoderWeightsError,
+    Precision,
     check_weights,
     find_weights,
     onnx_graph,
@@ -33,6 +34,7 @@ from model.encoder_weights import (
 FloatArray = npt.NDArray[np.float32]
 Backend = Literal["onnx-int8", "onnx-fp32", "torch"]
 
+PRECISIONS: dict[Backend, Precision] = {"onnx-int8": "int8", "onnx-fp32": "fp32", "torch": "fp32"}
 MAX_TOKENS = 256  # what all-MiniLM-L6-v2 was trained on, special tokens included
 CLS, SEP = 101, 102
 
@@ -130,21 +132,50 @@ def load_encoder(
 
     Raises:
         EncoderWeightsError: weights missing or with another hash, or a file is damaged.
+        ModelFilesError: the shipped file of what was trained is damaged or another one.
     """
-    folder = find_weights(source)
-    digest = check_weights(folder, sha256)
-    tokenizer = read_tokenizer(folder)
+    weights = open_weights(source, sha256, adapter)
+    tokenizer = read_tokenizer(weights.folder)
     workers = threads or len(os.sched_getaffinity(0))
-    trained = None if adapter is None else read_adapter(adapter, digest)
-    name = f"minilm-{digest[:8]}" if trained is None else f"minilm-{digest[:8]}-{trained.digest[:8]}"
+    version = f"{weights.name}-{PRECISIONS[backend]}"
     if backend == "torch":
         from model.encoder_torch import TorchRunner
         from model.shared_batches import SharedBatches
 
-        return Encoder(tokenizer, SharedBatches(TorchRunner(folder, trained)), f"{name}-fp32", trained)
-    precision: Literal["int8", "fp32"] = "int8" if backend == "onnx-int8" else "fp32"
-    graph = onnx_graph(lambda: open_bert(folder, trained, attn_implementation="eager"), name, cache, precision)
-    return Encoder(tokenizer, OnnxRunner(graph, workers), f"{name}-{precision}", trained)
+        return Encoder(tokenizer, SharedBatches(TorchRunner(weights.folder, weights.adapter)), version, weights.adapter)
+    graph = make_graph(weights, cache, PRECISIONS[backend])
+    return Encoder(tokenizer, OnnxRunner(graph, workers), version, weights.adapter)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Checked weights of the encoder: the published ones in `folder`, and what was trained, if anything.
+
+    Attributes:
+        name: names both; the version of an `Encoder` is this and its precision.
+    """
+
+    folder: Path
+    adapter: Adapter | None
+    name: str
+
+
+def open_weights(source: str = "package", sha256: str = WEIGHTS_SHA256, adapter: Path | None = SHIPPED) -> Weights:
+    """Check the weights that an encoder is made of; see `load_encoder`."""
+    folder = find_weights(source)
+    digest = check_weights(folder, sha256)
+    trained = None if adapter is None else read_adapter(adapter, digest)
+    name = f"minilm-{digest[:8]}" if trained is None else f"minilm-{digest[:8]}-{trained.digest[:8]}"
+    return Weights(folder, trained, name)
+
+
+def make_graph(weights: Weights, cache: Path, precision: Precision) -> Path:
+    """Return the ONNX graph of weights, with what was trained folded in; see `onnx_graph`."""
+
+    def opened() -> Any:
+        return open_bert(weights.folder, weights.adapter, attn_implementation="eager")
+
+    return onnx_graph(opened, weights.name, cache, precision)
 
 
 def open_bert(folder: Path, adapter: Adapter | None, **options: Any) -> Any:

@@ -59,7 +59,7 @@ def find_weights(source: str = "package") -> Path:
 
 def weights_hash(folder: Path) -> str:
     """Return the sha256 of `model.safetensors` as 64 hexadecimal digits."""
-    return _file_hash(folder / "model.safetensors")
+    return file_hash(folder / "model.safetensors")
 
 
 def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> str:
@@ -77,6 +77,11 @@ def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> str:
     return found
 
 
+def graph_path(name: str, cache: Path, precision: Precision) -> Path:
+    """Return where the graph of the weights called `name` is kept under `cache`, whether or not it is there."""
+    return cache / f"{name}-{ONNX_RECIPE}" / f"{precision}.onnx"
+
+
 def onnx_graph(opened: Callable[[], Any], name: str, cache: Path, precision: Precision) -> Path:
     """Return the path of the encoder as an ONNX graph, made once and kept under `cache`; a damaged one is made again.
 
@@ -88,8 +93,8 @@ def onnx_graph(opened: Callable[[], Any], name: str, cache: Path, precision: Pre
         opened: opens the encoder in torch.
         name: names its weights.
     """
-    path = cache / f"{name}-{ONNX_RECIPE}" / f"{precision}.onnx"
-    if _is_whole(path):
+    path = graph_path(name, cache, precision)
+    if is_whole(path):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / "lock"):
@@ -99,7 +104,7 @@ def onnx_graph(opened: Callable[[], Any], name: str, cache: Path, precision: Pre
 def _make_graph(opened: Callable[[], Any], target: Path, precision: Precision) -> Path:
     """Return the graph in `target`, making it if it is absent or damaged; the caller holds the folder's lock."""
     path = target / f"{precision}.onnx"
-    if not _is_whole(path):
+    if not is_whole(path):
         partial = path.with_suffix(".partial")
         if precision == "fp32":
             _export_fp32(opened(), partial)
@@ -108,16 +113,18 @@ def _make_graph(opened: Callable[[], Any], target: Path, precision: Precision) -
         # The hash comes last: a graph without it was interrupted and is made again.
         path.with_suffix(".sha256").unlink(missing_ok=True)
         partial.replace(path)
-        path.with_suffix(".sha256").write_text(_file_hash(path))
+        path.with_suffix(".sha256").write_text(file_hash(path))
     return path
 
 
-def _is_whole(graph: Path) -> bool:
+def is_whole(graph: Path) -> bool:
+    """Say whether a graph is there, and is what was written when it was made."""
     noted = graph.with_suffix(".sha256")
-    return graph.is_file() and noted.is_file() and noted.read_text() == _file_hash(graph)
+    return graph.is_file() and noted.is_file() and noted.read_text() == file_hash(graph)
 
 
-def _file_hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

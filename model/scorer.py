@@ -17,10 +17,11 @@ import orjson
 from model import mentions
 from model.candidates import CandidateTable
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
+from model.manifest import FOLDER, check_file
 from model.protocols import FloatArray, IntArray
 
 CONTRIBUTIONS = (*CANDIDATE_FEATURES, "together")
-WEIGHTS = Path(__file__).parent / "weights" / "features.json"
+WEIGHTS = FOLDER / "features.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,9 @@ def load_scorer(path: Path = WEIGHTS) -> FeatureScorer:
 
     Raises:
         ScorerError: the file is missing, damaged, or was fitted for other features.
+        ModelFilesError: it is the shipped file, and not as `weights/manifest.json` says.
     """
+    check_file(path)
     try:
         return FeatureScorer(orjson.loads(path.read_bytes()))
     except FileNotFoundError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from model.evaluation.corpus import LabelledDocument
     from model.fitting.examples import Unseen
+    from model.fitting.fit import FitReport
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
 EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from."
@@ -82,6 +85,7 @@ def fit(
     from model.fitting.examples import every_mention
     from model.fitting.fit import FitError, save, untrained
     from model.fitting.fit import fit as fit_weights
+    from model.manifest import is_shipped
     from model.scorer import WEIGHTS, FeatureScorer
 
     settings = command_settings()
@@ -109,6 +113,18 @@ def fit(
             raise CommandError(error.detail, error.remedy) from error
     save(report.weights, weights_file)
     typer.echo(report.summary())
+    if is_shipped(weights_file):
+        _renew_manifest(weights_file, report)
+
+
+def _renew_manifest(weights: Path, report: FitReport) -> None:
+    """Let the manifest of the shipped weights name the new ones; scores of those before are left out."""
+    from model.manifest import Origin, renew
+
+    command = shlex.join(["namesake", *sys.argv[1:]])
+    learned_from = f"The documents of that command: {report.documents:,}, with {report.mentions:,} mentions."
+    renew({weights.name: Origin(made=command, learned_from=learned_from)})
+    typer.echo("The manifest has no scores of these weights: measure them, then namesake model manifest --scores FILE")
 
 
 def _unseen(settings: Settings, exhaustive: list[LabelledDocument]) -> tuple[Unseen, list[LabelledDocument]]:

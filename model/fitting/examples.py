@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from model import features
 from model.candidates import CandidateTable
-from model.evaluation.corpus import LabelledDocument
+from model.evaluation.corpus import NEUTRAL_KINDS, GoldMention, LabelledDocument
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker, given_spans
 from model.protocols import EntityStore, IntArray
@@ -62,23 +62,28 @@ def examples(
         table = _hide(table, np.where(hidden, gold, -1))
         popularity = without.popularity(table.ordinal)
         values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
-        flags = [flag for flag, m in zip(unseen(labelled), labelled.mentions, strict=True) if m.entity]
+        flags = [flag for flag, m in zip(unseen(labelled), labelled.mentions, strict=True) if _teaches(m)]
         counts = np.array([flags[at] for at in order], dtype=np.bool_)
         yield Example(labelled.id, table, values, _positions(table, gold), counts)
 
 
 def with_links(labelled: LabelledDocument) -> Document:
-    """Return a document whose mentions are the links of a labelled one."""
-    return Document(labelled.id, labelled.text, tuple(Span(m.start, m.end) for m in labelled.mentions if m.entity))
+    """Return a document whose mentions are those of a labelled one that can be learned from."""
+    return Document(labelled.id, labelled.text, tuple(Span(m.start, m.end) for m in labelled.mentions if _teaches(m)))
+
+
+def _teaches(mention: GoldMention) -> bool:
+    """Say whether a mention can be learned from: it has an entity, or it is known that the KB lacks it."""
+    return mention.entity is not None or mention.kind not in NEUTRAL_KINDS
 
 
 def gold_ordinals(labelled: LabelledDocument, order: Sequence[int], store: EntityStore) -> IntArray:
-    """Return the ordinals of the links' entities, -1 for those that the KB does not have.
+    """Return the ordinals of the mentions' entities, -1 for those that the KB does not have.
 
     Args:
-        order: for each link in text order its place among those of the document; see `model.linker.given_spans`.
+        order: for each mention in text order its place among those of the document; see `model.linker.given_spans`.
     """
-    named = [store.ordinal(mention.entity) for mention in labelled.mentions if mention.entity]
+    named = [store.ordinal(m.entity) if m.entity else None for m in labelled.mentions if _teaches(m)]
     return np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
 
 

@@ -262,6 +262,9 @@ def test_accepted_feedback_becomes_training_documents(fresh: Service, curator: T
             assert client.post(f"/v1/feedback/{stored.id}/{decision}").status_code == 200
     with Session(service.engine) as session:
         (document,) = feedback.training_documents(session, service.settings.namespace)
-    assert document["mentions"] == [{"start": 6, "end": 13, "entity": "L"}, {"start": 18, "end": 23, "entity": None}]
+    assert document["mentions"] == [
+        {"start": 6, "end": 13, "entity": "L", "kind": "anchor"},
+        {"start": 18, "end": 23, "entity": None, "kind": "anchor"},
+    ]
     row = check_row(decode_line(orjson.dumps(document), "line 1"), "line 1", frozenset(KINDS))
     assert (row.text, row.source, len(row.mentions)) == (body, "feedback", 2)

@@ -14,6 +14,7 @@ from app.bulk.writers.formats import FORMATS as WRITTEN
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
+from app.model_files import model_version
 from app.schemas import (
     answers,
     bulk,
@@ -42,6 +43,7 @@ from kb.undoing import MOST_REVISIONS
 from model.evaluation.corpus import KINDS
 from model.evaluation.corpus_lines import DocumentRow, MentionRow
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.manifest import read_manifest as read_model_manifest
 from model.mentions import FEATURES as CUES
 from model.training.config import TrainingConfig
 
@@ -292,3 +294,24 @@ def test_what_architecture_says_can_be_replaced_is_there() -> None:
 def test_the_size_of_the_starter_kb_is_told_right(starter_home: Path) -> None:
     manifest = read_manifest(SnapshotFolders(starter_home / "snapshots", "default").newest())
     assert f"{manifest.entities:,} entities" in read("README.md")
+
+
+def test_the_scores_of_the_manifest_are_those_of_the_page() -> None:
+    results = section(read("docs/evaluation.md"), "Results")
+    shown = {row[0]: [cell.strip("*") for cell in row[2:5]] for row in tables(results)[0]}
+    given: dict[str, list[str]] = {}
+    for measured in read_model_manifest().scores:
+        if measured.metric == "accuracy":
+            for documents, percent in measured.percent.items():
+                given[documents] = [f"{percent[system]:.1f}" for system in ("namesake", "prior-only", "cosine-only")]
+    assert given == shown
+
+
+def test_the_scores_of_the_model_card_are_those_of_the_page() -> None:
+    page = {row[0]: row for row in tables(section(read("docs/evaluation.md"), "Results"))[0]}
+    (card,) = tables(section(read("docs/model-card.md"), "How good it is"))
+    assert model_version(Settings(adapter="shipped", scorer=None)) in read("docs/model-card.md")
+    assert [row[0] for row in card] == list(page)
+    for row in card:
+        whole = page[row[0]]
+        assert row == [*whole[:6], whole[10]]

@@ -1,6 +1,7 @@
 """`namesake feedback` over the starter KB, as processes: what is accepted becomes documents that `fit` reads."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,50 @@ def test_prune_deletes_what_is_old(starter_home: Path, starter_service: Service)
     with starter_service.engine.begin() as connection:
         connection.execute(text("UPDATE feedback SET created_at = now() - interval '400 days'"))
     assert run(starter_home, "feedback", "prune").stdout == "2 texts deleted\n"
+
+
+# As people would correct it: the name, the text, and what it means.
+CORRECTED = [
+    ("Lincoln", "Lincoln is the capital of Nebraska.", "Lincoln,_Nebraska"),
+    ("Jordan", "Jordan won six titles with the Chicago Bulls.", "Michael_Jordan"),
+    ("Java", "Java is an island of Indonesia.", "Java_(island)"),
+    ("Paris", "Paris is the capital of France.", "Paris"),
+    ("Omaha", "Omaha is the largest city of Nebraska.", "Omaha,_Nebraska"),
+    ("Berlin", "Berlin is the capital of Germany.", "Berlin"),
+    ("Mercury", "Mercury is the planet nearest to the Sun.", "Mercury_(planet)"),
+    ("Saturn", "Saturn is a planet with rings.", "Saturn"),
+    ("Nebraska", "Corn grows all over Nebraska.", "Nebraska"),
+    ("Quill", "Yesterday Quill opened a shop.", None),
+]
+COPIES = 3  # of each, on other days: one page in seven is held out, whatever their numbers are
+
+
+@pytest.fixture
+def corrected(starter_service: Service) -> int:
+    """Accepted feedback, stored so that the alias counts that other tests read stay as they are."""
+    namespace = starter_service.settings.namespace
+    with Session(starter_service.engine) as session, session.begin():
+        session.execute(text("DELETE FROM feedback WHERE namespace = :namespace"), {"namespace": namespace})
+        for day in range(COPIES):
+            for name, sentence, entity in CORRECTED:
+                body = f"{sentence} Day {day}."
+                start = body.index(name)
+                verdict = "nil" if entity is None else "entity"
+                new = NewFeedback(body, start, start + len(name), verdict, entity, None, "m", 1)
+                feedback.store(session, namespace, new, "key:1/a")
+        session.execute(text("UPDATE feedback SET status = 'accepted', decided_by = 'key:2/b', decided_at = now()"))
+    return COPIES * len(CORRECTED)
+
+
+def test_fit_learns_from_what_curators_accepted(starter_home: Path, tmp_path: Path, corrected: int) -> None:
+    decided, complete, weights = (tmp_path / name for name in ("feedback.jsonl.gz", "complete.jsonl", "weights.json"))
+    assert run(starter_home, "feedback", "export", str(decided)).stdout == f"Wrote {corrected} documents to {decided}\n"
+    mentions = [{"start": 0, "end": 6, "entity": "Berlin"}, {"start": 25, "end": 32, "entity": "Germany"}]
+    row = {"id": "news/1#0", "source": "news", "text": "Berlin is the capital of Germany.", "mentions": mentions}
+    complete.write_text(json.dumps(row) + "\n")
+    given = ["--documents", str(decided), "--exhaustive", str(complete), "--out", str(weights), "--version", "mine-1"]
+    done = run(starter_home, "fit", *given)
+    assert done.returncode == 0, done.stderr
+    assert f"{corrected} documents, {corrected} mentions" in done.stdout
+    linked = run(starter_home, "link", "Paris is the capital of France.", "--json", NAMESAKE_SCORER=str(weights))
+    assert json.loads(linked.stdout)["model_version"].startswith("mine-1+")

@@ -37,23 +37,26 @@ def source_of(
     return KbSource("default", 1, entities, len(entities), types or [], predicates or [], {})
 
 
-def linker_over(source: KbSource, encoder: Encoder, home: Path) -> Linker:
-    """Build a snapshot below `home`, or open the one that is there for the encoder's precision, and link with it."""
+def linker_over(source: KbSource, encoder: Encoder, home: Path, encodings: Path | None = None) -> Linker:
+    """Build a snapshot below `home`, or open the one that is there for the encoder's precision, and link with it.
+
+    Vectors are kept in `encodings`, below `home` if left out.
+    """
     folders = SnapshotFolders(home / encoder.version, source.namespace)
     if folders.current() is None:
-        payloads = EntityEncoder(encoder, home / "encodings")
+        payloads = EntityEncoder(encoder, encodings or home / "encodings")
         build_snapshot(source, payloads, folders, lambda _step, _done, _total: None)
     search = SnapshotSearch(folders.open_current(payload_version(encoder)))
     return Linker(encoder, search, search, load_scorer())
 
 
-def read_sample(data: Path) -> Sample:
-    """Read 40 development documents and about 700 entities: the gold ones and those of the same names."""
+def read_sample(data: Path, times: int = 1) -> Sample:
+    """Read development documents, 40 times `times`, and the entities of their names: 700 for 40, 3,200 for 160."""
     every = list(read_documents(data / "corpora" / "dev.jsonl.gz"))
     documents: list[LabelledDocument] = []
     for source, size in SHARES.items():
         pool = (document for document in every if document.source == source)
-        documents.extend(sorted(pool, key=lambda document: stable_hash(0, document.id))[:size])
+        documents.extend(sorted(pool, key=lambda document: stable_hash(0, document.id))[: size * times])
     names = {document.text[m.start : m.end].lower() for document in documents for m in document.mentions}
     gold = {m.entity for document in documents for m in document.mentions}
     entities = [

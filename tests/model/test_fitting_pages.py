@@ -113,6 +113,20 @@ def test_examples_look_as_a_new_page_would(tiny_linker: Linker, pages: PageCount
     np.testing.assert_array_equal(again.values.candidates, made[0].values.candidates)
 
 
+def test_mentions_that_the_kb_lacks_teach_nil_unless_they_count_for_nothing(
+    tiny_linker: Linker, pages: PageCounts
+) -> None:
+    text = "Paris met Helen, and he fled."
+    spans = [("Paris", None, "anchor"), ("Helen", None, "gold"), ("he", None, "coref")]
+    mentions = tuple(
+        GoldMention(text.index(words), text.index(words) + len(words), entity, kind) for words, entity, kind in spans
+    )
+    (made,) = examples(tiny_linker, [LabelledDocument("wiki/Empty#0", "wiki", text, mentions)], pages, 0)
+    assert made.gold.tolist() == [-1, -1]
+    assert made.counts.tolist() == [True, True]
+    assert (made.table.mention == 0).any()
+
+
 def test_documents_without_links_or_words_make_no_examples(tiny_linker: Linker, pages: PageCounts) -> None:
     documents = [document("wiki/A#0", "No link here."), document("wiki/B#0", ""), document("wiki/C#0", "\x00")]
     assert list(examples(tiny_linker, documents, pages, 0)) == []
