@@ -11,6 +11,7 @@ Exception                    anything else: 500, with the traceback in the log a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 import structlog
@@ -75,6 +76,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "internal-error": (500, "Something went wrong inside the service"),
     "not-ready": (503, "The service cannot answer yet"),
     "overloaded": (503, "Too many requests are waiting"),
+    "deadline-passed": (503, "The answer was not there in time"),
     "database-unavailable": (503, "The database cannot be reached"),
     "storage-full": (507, "There is no space left"),
 }
@@ -104,7 +106,13 @@ class ProblemError(HTTPException):
 
 def problem_response(error: ProblemError, request_id: str) -> Response:
     """Return the problem+json answer for `error`."""
-    body = {
+    body = orjson.dumps(problem_body(error, request_id))
+    return Response(body, error.status_code, error.headers, media_type=PROBLEM_TYPE)
+
+
+def problem_body(error: ProblemError, request_id: str) -> dict[str, Any]:
+    """Return what the answer for `error` says."""
+    return {
         "type": f"urn:namesake:problem:{error.kind}",
         "title": TITLES[error.kind][1],
         "status": error.status_code,
@@ -115,15 +123,14 @@ def problem_response(error: ProblemError, request_id: str) -> Response:
             for e in error.errors
         ],
     }
-    return Response(orjson.dumps(body), error.status_code, error.headers, media_type=PROBLEM_TYPE)
 
 
-def internal_error(error: Exception, request_id: str) -> Response:
-    """Log an error that nobody expected and return the answer for it, which gives none of its details away."""
+def internal_error(error: Exception, request_id: str) -> ProblemError:
+    """Log an error that nobody expected and return the problem to answer with, which gives no details away."""
     log.error("internal error", request_id=request_id, exc_info=error)
     remedy = f"look for {request_id} in the service's log and report it with the lines found there"
     fields = [FieldProblem(field="service", detail="an unexpected error, which has been logged", remedy=remedy)]
-    return problem_response(ProblemError("internal-error", fields), request_id)
+    return ProblemError("internal-error", fields)
 
 
 def printable(text: str, limit: int = 500) -> str:

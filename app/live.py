@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,9 +124,11 @@ class LiveLinker:
         """Wordpieces encoded since the start."""
         return self.model.encoder.encoded
 
-    def link(self, documents: Sequence[Document], options: LinkOptions) -> list[LinkedDocument]:
+    def link(
+        self, documents: Sequence[Document], options: LinkOptions, proceed: Callable[[], None] | None = None
+    ) -> list[LinkedDocument]:
         """Link documents; see `model.linker.Linker.link`."""
-        return self._view.pipeline.link(documents, options)
+        return self._view.pipeline.link(documents, options, proceed)
 
     def records(self, ids: Sequence[str]) -> list[EntityRecord]:
         """Return what an answer shows of these entities; ids that are not there are left out."""

@@ -15,6 +15,7 @@ from app.middleware import BodyLimit, RequestContext
 from app.readiness import ReadinessProbe
 from app.routes import (
     annotate,
+    batch,
     bulk,
     classes,
     edits,
@@ -45,6 +46,7 @@ from app.version import installed_version
 # An entity's address takes all that follows: what is below one comes before it.
 ROUTES = (
     annotate,
+    batch,
     joining,
     edits,
     entities,
@@ -112,7 +114,12 @@ def create_app(settings: Settings | None = None, opener: Opener = open_and_build
     )
     errors.install(app, FIELD_NAMES)
     # The last one added is the outermost: a body that is refused also gets its id and its line in the log.
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, files={jobs.UPLOADS: settings.job_max_bytes})
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        files={jobs.UPLOADS: settings.job_max_bytes},
+        streams={batch.PATH},
+    )
     app.add_middleware(RequestContext, metrics=metrics)
     for module in ROUTES:
         app.include_router(module.router)

@@ -38,11 +38,22 @@ class Metrics:
         self._lock = threading.Lock()
         self.kb_version = self._gauge("kb_version", "Last change of the knowledge base that answers know.", "livemin")
 
-    def wordpieces_since_start(self, total: int) -> None:
-        """Bring the wordpiece counter up to the encoder's own total."""
+    def count_linked(self, texts: int, mentions: int, links: int, wordpieces: int) -> None:
+        """Count what was linked.
+
+        Args:
+            texts: how many texts.
+            mentions: how many mentions were answered.
+            links: how many of them with an entity.
+            wordpieces: all that the encoder has encoded since the start.
+        """
+        self.texts.inc(texts)
+        self.mentions.inc(mentions)
+        self.links.inc(links)
+        self.nil.inc(mentions - links)
         with self._lock:
-            self.wordpieces.inc(max(0, total - self._seen_wordpieces))
-            self._seen_wordpieces = max(total, self._seen_wordpieces)
+            self.wordpieces.inc(max(0, wordpieces - self._seen_wordpieces))
+            self._seen_wordpieces = max(wordpieces, self._seen_wordpieces)
 
     def _counter(self, name: str, help_text: str) -> Counter:
         return Counter(f"namesake_{name}", help_text, registry=self.registry)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -56,7 +57,8 @@ class RequestContext:
         except Exception as error:
             if status:  # the answer has begun: all that is left is to break the connection
                 raise
-            await internal_error(error, request_id)(scope, receive, send_with_id)
+            response = problem_response(internal_error(error, request_id), request_id)
+            await response(scope, receive, send_with_id)
         finally:
             self._note(scope, request_id, status, time.perf_counter() - began)
 
@@ -84,7 +86,7 @@ class RequestContext:
 class BodyLimit:
     """Refuses a body that is too large: by its Content-Length, and, as that may be absent or a lie, while it arrives.
 
-    Some addresses take files, of another size.
+    Some addresses take files, of another size, and some take streams, which are as long as they like.
 
     One that stops arriving (cut off, or shorter than announced) is refused too: its connection would stay for ever.
 
@@ -92,11 +94,17 @@ class BodyLimit:
     """
 
     def __init__(
-        self, app: ASGIApp, limit: int, files: Mapping[str, int] | None = None, patience: float = BODY_PATIENCE
+        self,
+        app: ASGIApp,
+        limit: int,
+        files: Mapping[str, int] | None = None,
+        streams: Collection[str] = (),
+        patience: float = BODY_PATIENCE,
     ) -> None:
         self._app = app
         self._limit = limit
         self._files = files or {}
+        self._streams = streams
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,7 +113,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        path, limit = scope["path"], self._files.get(scope["path"], self._limit)
+        path = scope["path"]
+        limit = sys.maxsize if path in self._streams else self._files.get(path, self._limit)
         if announced.isascii() and announced.isdigit() and int(announced) > limit:
             error = self._error(f"{announced} bytes are announced", path)
             response = problem_response(error, scope["namesake.request_id"])

@@ -180,6 +180,13 @@ class Settings(BaseSettings):
     max_waiting: int = Field(
         default=256, ge=0, description="Requests that may wait for their turn to be linked; one more is answered 503."
     )
+    link_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds after which a request to link is given up and answered 503; a request may ask for fewer.",
+    )
     max_namespaces: int = Field(
         default=8,
         ge=1,

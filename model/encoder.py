@@ -140,8 +140,9 @@ def load_encoder(
     version = f"{weights.name}-{PRECISIONS[backend]}"
     if backend == "torch":
         from model.encoder_torch import TorchRunner
+        from model.shared_batches import SharedBatches
 
-        return Encoder(tokenizer, TorchRunner(weights.folder, weights.adapter), version, weights.adapter)
+        return Encoder(tokenizer, SharedBatches(TorchRunner(weights.folder, weights.adapter)), version, weights.adapter)
     graph = make_graph(weights, cache, PRECISIONS[backend])
     return Encoder(tokenizer, OnnxRunner(graph, workers), version, weights.adapter)
 

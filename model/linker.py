@@ -5,7 +5,7 @@ text -> windows -> token encoder -> mentions -> candidates -> features -> scorer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -61,8 +61,18 @@ class Linker:
         self.query_head = None if encoder.adapter is None else encoder.adapter.query
         self.span_head = None if encoder.adapter is None else encoder.adapter.span
 
-    def link(self, documents: Sequence[Document], options: LinkOptions = DEFAULT_OPTIONS) -> list[LinkedDocument]:
+    def link(
+        self,
+        documents: Sequence[Document],
+        options: LinkOptions = DEFAULT_OPTIONS,
+        proceed: Callable[[], None] | None = None,
+    ) -> list[LinkedDocument]:
         """Link documents.
+
+        Args:
+            documents: the documents.
+            options: how to answer.
+            proceed: called before each document; whatever it raises ends the work.
 
         Given mentions are answered one for one, in their order; without given mentions, the answer holds the detected
         ones that mean an entity of the KB, and those that seem to name an entity that the KB does not have.
@@ -70,6 +80,8 @@ class Linker:
         linked: list[LinkedDocument] = []
         for batch, encoded_batch in self._encoded_batches(documents):
             for document, encoded in zip(batch, encoded_batch, strict=True):
+                if proceed is not None:
+                    proceed()
                 links = self._link_one(document, encoded, options)
                 linked.append(LinkedDocument(document.id, links, self.source.kb_version, self.scorer.version))
         return linked

@@ -78,17 +78,25 @@ def shared_word_features(
     by_mention, by_window = (mention << 32) + members, (words.mention_window[mention].astype(np.int64) << 32) + members
     windows = np.unique(words.mention_window)
     inside = np.isin(words.window_of, windows)
-    told = store.word_weights(members) * np.isin(
+    told = store.word_weights(members) * _among(
         by_window, (words.window_of[inside].astype(np.int64) << 32) + words.rows[inside]
     )
-    told[np.isin(by_mention, _keys(words, words.own))] = 0
+    told[_among(by_mention, _keys(words, words.own))] = 0
 
     def total(weights: FloatArray) -> FloatArray:
         return np.log1p(np.bincount(positions, weights, minlength=len(table.ordinal))).astype(np.float32)
 
     column["shared_words"][:] = total(told)
-    column["shared_words_near"][:] = total(told * np.isin(by_mention, _keys(words, words.near)))
+    column["shared_words_near"][:] = total(told * _among(by_mention, _keys(words, words.near)))
     column["words_known"][:] = np.log1p(np.bincount(positions, minlength=len(table.ordinal)))
+
+
+def _among(keys: KeyArray, few: KeyArray) -> npt.NDArray[np.bool_]:
+    """Say which keys are among a few others; `np.isin` would sort them all."""
+    if not len(few):
+        return np.zeros(len(keys), dtype=np.bool_)
+    few = np.sort(few)
+    return np.asarray(few[np.minimum(np.searchsorted(few, keys), len(few) - 1)] == keys)
 
 
 def _keys(words: DocumentWords, spans: IntArray) -> KeyArray:

@@ -1,65 +1,50 @@
-"""From answers, a JSON object a line, to tables with a row for each mention."""
+"""From answers, a JSON object a line, to the file that is wanted."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-COLUMNS = ("document", "start", "end", "text", "entity", "label", "confidence", "mention_score")
-ROWS = 10_000  # of a Parquet file, written at a time
+from app.bulk.output import Output
+from app.bulk.writers.formats import OutputFormat, write
 
 
-def convert(answers: Path, to: Path, kind: str) -> None:
-    """Write the mentions of answers as CSV (UTF-8, RFC 4180) or Parquet; NIL has no entity.
+def converted(output: Output, wanted: OutputFormat, *, has_text: bool) -> Path:
+    """Return a file that holds the whole result as it is wanted, beside the one that it is to become.
+
+    Args:
+        output: all answers are in its partial result.
+        wanted: the format.
+        has_text: the answers there hold texts, too.
 
     Raises:
         OSError: the disk is full, say.
     """
-    if kind == "csv":
-        with to.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(COLUMNS)
-            table.writerows(_rows(answers))
-        return
-    import pyarrow
-    import pyarrow.parquet
-
-    numbers: dict[str, Any] = {"start": pyarrow.int64(), "end": pyarrow.int64()}
-    numbers |= dict.fromkeys(("confidence", "mention_score"), pyarrow.float32())
-    schema = pyarrow.schema([(name, numbers.get(name, pyarrow.string())) for name in COLUMNS])
-    with pyarrow.parquet.ParquetWriter(to, schema) as writer:
-        block: list[tuple[Any, ...]] = []
-        for row in _rows(answers):
-            block.append(row)
-            if len(block) == ROWS:
-                writer.write_table(_table(block, schema))
-                block = []
-        writer.write_table(_table(block, schema))
+    if wanted == "jsonl" and not has_text:
+        return output.partial
+    made = output.out.with_name(output.out.name + ".converted")
+    convert(output.partial, made, wanted)
+    return made
 
 
-def _table(rows: list[tuple[Any, ...]], schema: Any) -> Any:
-    import pyarrow
+def convert(answers: Path, to: Path, kind: OutputFormat) -> None:
+    """Write answers in a format, a document at a time.
 
-    return pyarrow.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows], schema=schema)
+    Args:
+        answers: the answers, with texts where the format needs them.
+        to: the file to write.
+        kind: the format.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    write(kind, read_answers(answers), to)
 
 
-def _rows(answers: Path) -> Iterator[tuple[Any, ...]]:
-    with answers.open("rb") as file:
-        for line in file:
-            document = orjson.loads(line)
-            for mention in document["mentions"]:
-                entity = mention["entity"] or {}
-                yield (
-                    document["id"],
-                    mention["start"],
-                    mention["end"],
-                    mention["text"],
-                    entity.get("id"),
-                    entity.get("label"),
-                    mention["confidence"],
-                    mention["mention_score"],
-                )
+def read_answers(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the answers of a file."""
+    with path.open("rb") as file:
+        yield from map(orjson.loads, file)

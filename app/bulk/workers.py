@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -22,9 +23,16 @@ _service: Service | None = None
 
 
 def linked_chunks(
-    chunks: Iterator[Chunk], settings: Settings, options: dict[str, Any], workers: int
+    chunks: Iterator[Chunk], settings: Settings, options: dict[str, Any], workers: int, *, keep_text: bool
 ) -> Iterator[tuple[Chunk, LinkedChunk]]:
     """Yield chunks with their results, in their order.
+
+    Args:
+        chunks: the documents.
+        settings: of each process.
+        options: as `AnnotateMany` has them.
+        workers: processes; with 1, this one links.
+        keep_text: add the `text` of its document to each answer.
 
     Raises:
         BrokenProcessPool: a worker was killed.
@@ -32,7 +40,7 @@ def linked_chunks(
     if workers == 1:
         with open_service(settings) as service:
             for chunk in chunks:
-                yield chunk, link_chunk(service, chunk.input, options, None)
+                yield chunk, link_chunk(service, chunk.input, options, None, keep_text=keep_text)
         return
     cores = len(os.sched_getaffinity(0))
     shared = settings.model_copy(update={"threads": settings.threads or max(1, cores // workers)})
@@ -41,7 +49,7 @@ def linked_chunks(
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_open, initargs=(shared,)) as pool:
         waiting: deque[tuple[Chunk, Future[LinkedChunk]]] = deque()
         for chunk in chunks:
-            waiting.append((chunk, pool.submit(_link, chunk.input, options)))
+            waiting.append((chunk, pool.submit(_link, chunk.input, options, keep_text)))
             if len(waiting) > AHEAD * workers:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -52,8 +60,10 @@ def linked_chunks(
 def _open(settings: Settings) -> None:
     global _service
     _service = _opened.enter_context(open_service(settings))
+    # A worker ends without what the interpreter does at its end: a database of its own would be left running.
+    multiprocessing.util.Finalize(None, _opened.close, exitpriority=0)
 
 
-def _link(documents: bytes, options: dict[str, Any]) -> LinkedChunk:
+def _link(documents: bytes, options: dict[str, Any], keep_text: bool) -> LinkedChunk:
     assert _service is not None  # noqa: S101 - the pool's initialiser opened it
-    return link_chunk(_service, documents, options, None)
+    return link_chunk(_service, documents, options, None, keep_text=keep_text)

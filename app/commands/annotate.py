@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.bulk.writers.formats import FORMATS, OutputFormat, check_format, format_of, stream
 from app.terminal import CommandError, check_output, command_settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 InputFormat = Literal["jsonl", "csv", "parquet", "zip", "folder", "txt"]
-OutputFormat = Literal["jsonl", "csv", "parquet"]
 INPUT_ENDINGS: dict[str, InputFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -30,11 +30,13 @@ INPUT_ENDINGS: dict[str, InputFormat] = {
     ".zip": "zip",
     ".txt": "txt",
 }
-OUTPUT_ENDINGS: dict[str, OutputFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 STDIO = Path("-")
 SOURCE_HELP = "Documents: .jsonl (also .gz), .csv, .parquet, .zip or a folder of .txt, .txt; - reads JSON lines."
-OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv or .parquet (a row a mention); - prints."
-FORCE_HELP = "Overwrite OUT, and forget what an earlier run left of it."
+OUT_HELP = "File to write: .jsonl (answers as of POST /v1/annotate), .csv, .parquet, or as --format says; - prints."
+REPORT_HELP = "HTML page to write, too: numbers, frequent entities, and documents with their mentions in colour."
+ENGINE_HELP = "ray: IN is a .jsonl or .parquet file or a folder of such, OUT a folder; on one machine or a Ray cluster."
+ADDRESS_HELP = "Ray cluster for --engine ray: auto, or HOST:PORT."
+FORCE_HELP = "Overwrite OUT and the report, and forget what an earlier run left."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,13 @@ class Task:
     settings: Settings
     options: dict[str, Any]
     workers: int | None
+    keep_text: bool
 
 
 def annotate(
     source: Annotated[Path, typer.Argument(metavar="IN", help=SOURCE_HELP, show_default=False)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help=OUT_HELP, show_default=False)],
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one for two cores")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes.", show_default="one a core")] = None,
     input_format: Annotated[InputFormat | None, typer.Option(help="What IN is.", show_default="by its ending")] = None,
     output_format: Annotated[
         OutputFormat | None, typer.Option("--format", help="What OUT is to be.", show_default="by its ending")
@@ -67,7 +68,10 @@ def annotate(
         list[str] | None, typer.Option("--type", help="Only entities of this type; may be repeated.")
     ] = None,
     namespace: Annotated[str | None, typer.Option(help="Knowledge base to link to.", show_default=False)] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help=REPORT_HELP, show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help=ENGINE_HELP)] = "local",
+    address: Annotated[str | None, typer.Option(help=ADDRESS_HELP, show_default="Ray on this machine")] = None,
 ) -> None:
     """Annotate the documents of a file or a folder, and say what was found.
 
@@ -80,29 +84,40 @@ def annotate(
     namesake annotate pages.parquet mentions.csv --text-field body --workers 4
 
     cat tickets.jsonl | namesake annotate - - > annotated.jsonl
+
+    namesake annotate tickets.jsonl tickets.ttl --report tickets.html
+
+    namesake annotate crawl/ annotated/ --engine ray --address auto
     """
     from app.jobs.reading import Columns
 
-    wanted = output_format or _wanted(out)
-    task = Task(
-        source,
-        input_format or _kind(source),
-        Columns(text_field, id_field),
-        command_settings(namespace=namespace),
-        {"candidates": candidates, "min_confidence": min_confidence, "types": types or []},
-        workers,
-    )
-    if out == STDIO:
-        _print(task)
+    columns, settings = Columns(text_field, id_field), command_settings(namespace=namespace)
+    options = {"candidates": candidates, "min_confidence": min_confidence, "types": types or []}
+    if engine == "ray":
+        from app.bulk.ray_engine import RayTask, annotate_with_ray
+
+        if report is not None:
+            raise CommandError("--engine ray writes no --report", "leave it out, or take --engine local")
+        kind = _partition_format(source, input_format, output_format)
+        annotate_with_ray(RayTask(source, out, kind, columns, settings, options, workers, address), fresh=force)
         return
-    check_output(out, force=force)
-    _annotate(task, out, wanted, force)
+    if address is not None:
+        raise CommandError("--address names a Ray cluster", "add --engine ray, or leave it out")
+    wanted = output_format or _wanted(out)
+    keep_text = FORMATS[wanted].needs_text or report is not None
+    task = Task(source, input_format or _kind(source), columns, settings, options, workers, keep_text)
+    _check_outputs(out, wanted, report, force)
+    if out == STDIO:
+        _print(task, wanted)
+    else:
+        _annotate(task, out, wanted, report, force)
 
 
-def _annotate(task: Task, out: Path, wanted: OutputFormat, force: bool) -> None:
+def _annotate(task: Task, out: Path, wanted: OutputFormat, report: Path | None, force: bool) -> None:
     """Annotate into a file, in steps that an interruption does not undo."""
-    from app.bulk.convert import convert
+    from app.bulk.convert import converted
     from app.bulk.output import OtherInput, Output
+    from app.bulk.report import write_report
     from app.bulk.summary import Summary
 
     try:
@@ -117,11 +132,10 @@ def _annotate(task: Task, out: Path, wanted: OutputFormat, force: bool) -> None:
         if output.done.items:
             typer.echo(f"going on after {output.done.items:,} documents", err=True)
         _fill(task, output, summary)
-        made = output.partial
-        if wanted != "jsonl":
-            made = out.with_name(out.name + ".table")
-            convert(output.partial, made, wanted)
         rejects = output.done.items - summary.documents
+        made = converted(output, wanted, has_text=task.keep_text)
+        if report is not None:
+            write_report(output, summary, report)
         output.finish(made)
     finally:
         output.close()
@@ -145,13 +159,18 @@ def _fill(task: Task, output: Output, summary: Summary) -> None:
             progress("documents", output.done.items, max(total, output.done.items))
 
 
-def _print(task: Task) -> None:
+def _print(task: Task, wanted: OutputFormat) -> None:
     """Annotate onto standard output; what cannot be read is told on standard error."""
-    with _explained(task.source):
+    import orjson
+
+    def documents() -> Iterator[dict[str, Any]]:
         for chunk, result in _linked(task, 0):
-            sys.stdout.buffer.write(result)
+            yield from map(orjson.loads, result.splitlines())
             sys.stdout.buffer.flush()
             typer.echo((chunk.rejected or b"").decode(), nl=False, err=True)
+
+    with _explained(task.source):
+        sys.stdout.buffer.writelines(stream(wanted, documents()))
 
 
 def _linked(task: Task, first: int) -> Iterator[tuple[Chunk, bytes]]:
@@ -166,8 +185,9 @@ def _linked(task: Task, first: int) -> Iterator[tuple[Chunk, bytes]]:
     path = Path("/dev/stdin") if task.source == STDIO else task.source
     items = itertools.islice(read_documents(path, task.kind, task.columns), first, None)
     chunks = in_chunks(checked(items, first, task.options, task.settings))
-    workers = task.workers or max(1, len(os.sched_getaffinity(0)) // 2)
-    for chunk, linked in linked_chunks(chunks, task.settings, task.options, workers):
+    workers = task.workers or len(os.sched_getaffinity(0))
+    linked_in_order = linked_chunks(chunks, task.settings, task.options, workers, keep_text=task.keep_text)
+    for chunk, linked in linked_in_order:
         yield chunk, linked.result
 
 
@@ -215,10 +235,44 @@ def _kind(source: Path) -> InputFormat:
 def _wanted(out: Path) -> OutputFormat:
     if out == STDIO:
         return "jsonl"
-    found = OUTPUT_ENDINGS.get(out.suffix.lower())
+    found = format_of(out)
     if found is None:
         raise CommandError(f"The end of {out} does not say what it is to be", "name it, for example: --format jsonl")
     return found
+
+
+def _check_outputs(out: Path, wanted: OutputFormat, report: Path | None, force: bool) -> None:
+    """Look before the work begins whether its result can be written.
+
+    Raises:
+        CommandError: it cannot.
+    """
+    check_format(wanted, printed=out == STDIO)
+    check_output(out, force=force)
+    if report is None:
+        return
+    if out == STDIO:
+        raise CommandError("--report is written with a file", "name a file as OUT, or leave --report out")
+    if report == STDIO or report.absolute() == out.absolute():
+        raise CommandError(f"--report {report} is no file of its own", "name another file, for example: report.html")
+    check_output(report, force=force)
+
+
+def _partition_format(
+    source: Path, input_format: InputFormat | None, output_format: OutputFormat | None
+) -> Literal["jsonl", "parquet"]:
+    """Return what the files are to be that Ray's actors write.
+
+    Raises:
+        CommandError: the Ray engine cannot read or write that.
+    """
+    if input_format is not None:
+        raise CommandError("--engine ray goes by the endings of files", "leave --input-format out")
+    if output_format not in (None, "jsonl", "parquet"):
+        raise CommandError(f"--engine ray does not write {output_format}", "take --format jsonl or --format parquet")
+    if not source.exists():
+        raise CommandError(f"There is no file or folder {source}", "check the path; --engine ray reads no pipes")
+    return output_format or "jsonl"
 
 
 def _fingerprint(task: Task) -> dict[str, Any]:
@@ -231,4 +285,5 @@ def _fingerprint(task: Task) -> dict[str, Any]:
         "columns": [task.columns.text, task.columns.id],
         "namespace": task.settings.namespace,
         "options": task.options,
+        "text": task.keep_text,
     }

@@ -34,7 +34,9 @@ class LinkedChunk:
     links: int
 
 
-def link_chunk(service: Service, documents: bytes, options: Json, nil: NilCollector | None) -> LinkedChunk:
+def link_chunk(
+    service: Service, documents: bytes, options: Json, nil: NilCollector | None, *, keep_text: bool = False
+) -> LinkedChunk:
     """Link the documents of a chunk.
 
     Args:
@@ -42,14 +44,17 @@ def link_chunk(service: Service, documents: bytes, options: Json, nil: NilCollec
         documents: a JSON object a line, checked before.
         options: as `AnnotateMany` has them.
         nil: told of mentions without an entity, where they are collected.
+        keep_text: add the `text` of its document to each answer.
     """
     lines: list[bytes] = []
     mentions = links = 0
     bodies = [orjson.loads(line) for line in documents.splitlines()]
     for group in _groups(bodies, min(TOGETHER, service.settings.max_texts)):
-        for answer in _answers(service, group, options, nil):
+        for body, answer in zip(group, _answers(service, group, options, nil), strict=True):
             mentions += len(answer["mentions"])
             links += sum(mention["entity"] is not None for mention in answer["mentions"])
+            if keep_text:
+                answer["text"] = body["text"]
             lines.append(orjson.dumps(answer) + b"\n")
     return LinkedChunk(b"".join(lines), mentions, links)
 

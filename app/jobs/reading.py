@@ -73,7 +73,7 @@ def read_documents(path: Path, kind: str, columns: Columns) -> Iterator[Json | R
     elif kind == "csv":
         yield from _read_csv(path, columns)
     elif kind == "parquet":
-        yield from _read_parquet(path, columns)
+        yield from read_rows(path, columns)
     elif kind == "zip":
         yield from _read_zip(path)
     else:
@@ -82,19 +82,29 @@ def read_documents(path: Path, kind: str, columns: Columns) -> Iterator[Json | R
 
 def _read_lines(path: Path, columns: Columns) -> Iterator[Json | Reject]:
     with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as opened:
-        file = cast(IO[bytes], opened)
         try:
-            for number, line in enumerate(_lines(file), start=1):
-                place = f"line {number}"
-                if line is None:
-                    yield _too_long(place)
-                elif line.strip():
-                    yield _parsed(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, place, columns)
+            yield from read_lines(cast(IO[bytes], opened), columns)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise UnreadableInput(f"the file is not gzip, cut off or damaged: {error}; fetch it again") from None
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
+def read_lines(file: IO[bytes], columns: Columns, first: int = 1) -> Iterator[Json | Reject]:
+    """Yield what stands in JSON lines, from where the file is read; empty ones are left out.
+
+    Args:
+        file: where the lines are.
+        columns: what the fields are called.
+        first: the number of the next line.
+    """
+    for number, line in enumerate(lines_of(file), start=first):
+        place = f"line {number}"
+        if line is None:
+            yield too_long(place)
+        elif line.strip():
+            yield parse_line(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, place, columns)
+
+
+def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:
     """Yield the lines of a file; None for one that is longer than a document may be."""
     while line := file.readline(MAX_DOCUMENT_BYTES + 1):
         if len(line) <= MAX_DOCUMENT_BYTES:
@@ -105,7 +115,8 @@ def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
         yield None
 
 
-def _parsed(line: bytes, place: str, columns: Columns) -> Json | Reject:
+def parse_line(line: bytes, place: str, columns: Columns) -> Json | Reject:
+    """Return `id`, `text` and `mentions` of the document in a line of JSON, or why there is none."""
     try:
         line.decode()
         found = orjson.loads(line)
@@ -151,7 +162,12 @@ def _row(row: Json, place: str, columns: Columns) -> Json | Reject:
     return {"id": key or None, "text": text}
 
 
-def _read_parquet(path: Path, columns: Columns) -> Iterator[Json | Reject]:
+def read_rows(path: Path, columns: Columns, first: int = 0) -> Iterator[Json | Reject]:
+    """Yield the rows of a Parquet file, from one on; row groups before it are not read.
+
+    Raises:
+        UnreadableInput: it is no Parquet file, or lacks a column.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -160,9 +176,13 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Json | Reject]:
             names = file.schema_arrow.names
             _check_column(columns.text, names)
             wanted = [name for name in (columns.id, columns.text) if name in names]
-            for batch in file.iter_batches(batch_size=ROWS, columns=wanted):
-                for row in batch.to_pylist():
+            groups = list(range(file.num_row_groups))
+            while groups and file.metadata.row_group(groups[0]).num_rows <= first:
+                first -= file.metadata.row_group(groups.pop(0)).num_rows
+            for batch in file.iter_batches(batch_size=ROWS, columns=wanted, row_groups=groups):
+                for row in batch.slice(min(first, batch.num_rows)).to_pylist():
                     yield {"id": _as_id(row.get(columns.id)), "text": row[columns.text]}
+                first = max(0, first - batch.num_rows)
     except (pyarrow.ArrowException, OSError) as error:
         if getattr(error, "errno", None) is not None:
             raise
@@ -200,7 +220,7 @@ def _read_folder(folder: Path) -> Iterator[Json | Reject]:
 
 def _text(raw: bytes, name: str) -> Json | Reject:
     if len(raw) > MAX_DOCUMENT_BYTES:
-        return _too_long(name)
+        return too_long(name)
     try:
         return {"id": name, "text": raw.decode("utf-8-sig")}
     except UnicodeDecodeError as error:
@@ -218,7 +238,8 @@ def _as_id(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _too_long(place: str) -> Reject:
+def too_long(place: str) -> Reject:
+    """Say that a document has more than `MAX_DOCUMENT_BYTES`."""
     return _reject(place, "text", f"it has more than {MAX_DOCUMENT_BYTES} bytes", "split it into several documents")
 
 

@@ -21,8 +21,8 @@ from app.edits import refuse_request
 from app.errors import ProblemError
 from app.jobs.cutting import spool_folder
 from app.jobs.sources import SourceRefused, check_source
-from app.offsets import OffsetUnit
-from app.schemas.fields import LANGUAGE, MAX_CANDIDATES, MAX_TYPES, EntityId, Storable
+from app.link_options import FIELD_PARAMETERS, OPTION_NAMES, FieldNames, LinkOptions
+from app.schemas.fields import Storable
 from app.schemas.jobs import Format
 from app.schemas.problem import FieldProblem
 from app.settings import Settings
@@ -77,43 +77,19 @@ def get_wish(
         Format | None,
         Query(description="What the documents come in; without it, what Content-Type or the end of `source` says."),
     ] = None,
-    text_field: Annotated[
-        Storable, Query(min_length=1, max_length=250, description="Field or column with the text of a document.")
-    ] = "text",
-    id_field: Annotated[
-        Storable, Query(min_length=1, max_length=250, description="Field or column with its id, where it has one.")
-    ] = "id",
     priority: Annotated[
         int,
         Query(ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Those with a larger one go first; above 0 for admins."),
     ] = 0,
-    types: Annotated[
-        list[EntityId] | None, Query(max_length=MAX_TYPES, description="As in `POST /v1/annotate`; may be repeated.")
-    ] = None,
-    min_confidence: Annotated[
-        float, Query(ge=0, le=1, allow_inf_nan=False, description="As in `POST /v1/annotate`.")
-    ] = 0.0,
-    candidates: Annotated[int, Query(ge=0, le=MAX_CANDIDATES, description="As in `POST /v1/annotate`.")] = 0,
-    offset_unit: Annotated[OffsetUnit, Query(description="As in `POST /v1/annotate`.")] = "codepoint",
-    language: Annotated[
-        str | None, Query(max_length=35, pattern=LANGUAGE, description="As in `POST /v1/annotate`.")
-    ] = None,
+    *,
+    columns: FieldNames,
+    options: LinkOptions,
 ) -> Wish:
     """Return what the parameters of a request say; a dependency of the route."""
-    options = {
-        "types": types or [],
-        "min_confidence": min_confidence,
-        "candidates": candidates,
-        "offset_unit": offset_unit,
-        "language": language,
-    }
-    return Wish(source, format, {"text": text_field, "id": id_field}, priority, options)
+    return Wish(source, format, columns, priority, options)
 
 
-WISH_NAMES = (
-    *("source", "format", "text_field", "id_field", "priority"),
-    *("types", "min_confidence", "candidates", "offset_unit", "language"),
-)
+WISH_NAMES = ("source", "format", "priority", *FIELD_PARAMETERS, *OPTION_NAMES)
 
 
 def check_format(request: Request, wish: Wish, settings: Settings) -> Format:

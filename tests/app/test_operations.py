@@ -11,11 +11,12 @@ from typing import Any
 
 import anyio
 import pytest
-from api_client import LOCAL, serving, wait_for
+from api_client import LOCAL, problem, serving, wait_for
 from sqlalchemy import create_engine
 from starlette.testclient import TestClient
 
 from app.assembly import open_linker
+from app.deadlines import Deadline
 from app.errors import ProblemError
 from app.main import create_app
 from app.metrics import Metrics
@@ -208,15 +209,39 @@ def test_a_crowd_is_turned_away_and_loses_nothing(settings: Settings) -> None:
     async def crowd() -> list[Any]:
         pool = LinkPool(small, Metrics())
         gate = threading.Event()
-        first = asyncio.create_task(pool.run(lambda: gate.wait(5)))
-        second = asyncio.create_task(pool.run(lambda: "second"))
+        first = asyncio.create_task(pool.run(lambda: gate.wait(5), Deadline(60)))
+        second = asyncio.create_task(pool.run(lambda: "second", Deadline(60)))
         await anyio.sleep(0.05)
         with pytest.raises(ProblemError) as refused:
-            await pool.run(lambda: "third")
+            await pool.run(lambda: "third", Deadline(60))
         gate.set()
-        return [await first, await second, refused.value.status_code, await pool.run(lambda: "fourth")]
+        return [await first, await second, refused.value.status_code, await pool.run(lambda: "fourth", Deadline(60))]
 
     assert asyncio.run(crowd()) == [True, "second", 503, "fourth"]
+
+
+def test_who_waits_longer_than_they_want_is_told_so_and_their_turn_goes_to_others(settings: Settings) -> None:
+    async def late() -> list[Any]:
+        pool = LinkPool(settings.model_copy(update={"link_workers": 1}), Metrics())
+        gate = threading.Event()
+        first = asyncio.create_task(pool.run(lambda: gate.wait(5), Deadline(60)))
+        await anyio.sleep(0.05)
+        with pytest.raises(ProblemError) as refused:
+            await pool.run(lambda: pytest.fail("nobody waits for this"), Deadline(0.05))
+        gate.set()
+        assert refused.value.headers == {"Retry-After": "1"}
+        return [await first, refused.value.kind, await pool.run(lambda: "next", Deadline(60))]
+
+    assert asyncio.run(late()) == [True, "deadline-passed", "next"]
+
+
+def test_a_request_says_how_long_it_waits(client: TestClient, settings: Settings) -> None:
+    documents = {"documents": [{"text": "Lincoln is the capital of Nebraska. " * 20}] * 20}
+    late = problem(client.post("/v1/annotate", json=documents, headers={"X-Timeout": "0.01"}), 503, "deadline-passed")
+    assert "0.01 seconds" in late.errors[0].detail
+    assert client.post("/v1/annotate", json=documents, headers={"X-Timeout": "60"}).status_code == 200
+    wrong = client.post("/v1/annotate", json={"text": "Paris"}, headers={"X-Timeout": "soon"})
+    assert problem(wrong, 422, "invalid-request").errors[0].field == "x-timeout"
 
 
 def test_workers_add_up_their_metrics(tmp_path: Path) -> None:

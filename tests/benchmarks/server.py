@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+from memory import rollup
 
 PATIENCE = 120.0
-MEBI = 2**20
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,8 @@ class Server:
     seconds_to_ready: float
 
     def memory(self) -> dict[str, float]:
-        """Return what the worker holds, in MiB.
-
-        `rss` counts mapped index files as far as they were read, `pss` shares pages with other processes that map
-        them, `anonymous` is what cannot be read again from a file.
-        """
-        rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
-        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
-        return {
-            "rss": kilobytes["Rss"] * 1024 / MEBI,
-            "pss": kilobytes["Pss"] * 1024 / MEBI,
-            "anonymous": kilobytes["Anonymous"] * 1024 / MEBI,
-        }
+        """Return what the worker holds, in MiB."""
+        return rollup(self.process.pid)
 
 
 @contextmanager

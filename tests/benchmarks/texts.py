@@ -39,19 +39,19 @@ def starter_entities() -> list[dict[str, Any]]:
     return entities
 
 
-def starter_documents() -> Sample:
+def starter_documents(count: int = DOCUMENTS) -> Sample:
     """Return documents that say of some entities each what the starter KB says of them."""
     told = [f"{item['label']}: {item['description']}." for item in starter_entities() if item["description"]]
-    starts = range(0, DOCUMENTS * SENTENCES, SENTENCES)
+    starts = range(0, count * SENTENCES, SENTENCES)
     return Sample("starter descriptions", [" ".join(told[start : start + SENTENCES]) for start in starts])
 
 
-def dev_documents(shared_data: Path) -> list[Sample]:
+def dev_documents(shared_data: Path, count: int = DOCUMENTS) -> list[Sample]:
     """Return documents of each source of the development corpus."""
     by_source: dict[str, list[str]] = {}
     for document in lines(shared_data / "corpora/dev.jsonl.gz"):
         by_source.setdefault(document["source"], []).append(document["text"])
-    return [Sample(name, random.Random(1).sample(texts, DOCUMENTS)) for name, texts in by_source.items()]
+    return [Sample(name, random.Random(1).sample(texts, count)) for name, texts in by_source.items()]
 
 
 def cut(texts: Sequence[str], words: int) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from docs_pages import ROOT, blocks
 
+from app.bulk.writers.formats import FORMATS as WRITTEN
 from app.errors import TITLES
 from app.main import create_app
 from app.metrics import Metrics
@@ -253,6 +254,15 @@ def test_every_feature_is_explained() -> None:
     assert names(candidates) - {"Mercury_(planet)"} == set(CANDIDATE_FEATURES)
     assert names(nil) == set(NIL_FEATURES)
     assert names(tables(section(ARCHITECTURE, "Mentions"))[0]) == set(CUES)
+
+
+def test_every_format_of_annotations_is_described() -> None:
+    rows = tables(section(read("docs/annotation-formats.md"), "Which one"))[0]
+    assert [row[0].strip("`") for row in rows] == list(WRITTEN)
+    for (_, ending, _, _, printed), how in zip(rows, WRITTEN.values(), strict=True):
+        assert set(re.findall(r"`(\.\w+)`", ending)) == set(how.endings)
+        assert printed == ("yes" if how.streams else "no")
+    assert all(f"`{name}`" in section(read("docs/cli.md"), "namesake annotate") for name in WRITTEN)
 
 
 def test_every_table_of_the_database_is_described() -> None:

@@ -1,0 +1,1 @@
+"""What answers are written as: one module a format, and `formats`, which knows them all."""
