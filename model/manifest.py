@@ -145,7 +145,7 @@ def renew(origins: Mapping[str, Origin], scores: Sequence[Scores] = ()) -> list[
     today = datetime.datetime.now(datetime.UTC).date()
     files: dict[str, ModelFile] = {}
     for path in sorted(FOLDER.iterdir()):
-        if path.name != NAME and path.is_file():
+        if path.name != NAME and path.suffix != ".partial" and path.is_file():
             known = before.files.get(path.name)
             origin = origins.get(path.name, known or Origin())
             digest = file_hash(path)
