@@ -61,6 +61,11 @@ class Linker:
         self.query_head = None if encoder.adapter is None else encoder.adapter.query
         self.span_head = None if encoder.adapter is None else encoder.adapter.span
 
+    @property
+    def version(self) -> str:
+        """Names scorer and encoder."""
+        return f"{self.scorer.version}+{self.encoder.version}"
+
     def link(
         self,
         documents: Sequence[Document],
@@ -83,7 +88,7 @@ class Linker:
                 if proceed is not None:
                     proceed()
                 links = self._link_one(document, encoded, options)
-                linked.append(LinkedDocument(document.id, links, self.source.kb_version, self.scorer.version))
+                linked.append(LinkedDocument(document.id, links, self.source.kb_version, self.version))
         return linked
 
     def _encoded_batches(

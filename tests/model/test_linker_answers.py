@@ -25,7 +25,7 @@ def test_answers_name_versions_and_documents(starter_linker: Linker) -> None:
     answers = starter_linker.link([Document("a", PARTS[0]), Document("b", ""), Document("a", PARTS[1])])
     assert [answer.id for answer in answers] == ["a", "b", "a"]
     assert {answer.kb_version for answer in answers} == {starter_linker.source.kb_version}
-    assert {answer.model_version for answer in answers} == {starter_linker.scorer.version}
+    assert {answer.model_version for answer in answers} == {starter_linker.version}
     assert starter_linker.link([]) == []
 
 
