@@ -207,5 +207,8 @@ def _bytes(path: Path) -> npt.NDArray[np.uint8]:
 
 def _trie(path: Path) -> Any:
     trie = marisa_trie.Trie()
-    trie.mmap(str(path))
+    try:
+        trie.mmap(str(path))
+    except RuntimeError as error:  # what the library raises for all that goes wrong with a file
+        raise OSError(f"{path}: {error}") from None
     return trie
