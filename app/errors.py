@@ -10,8 +10,8 @@ Exception                    anything else: 500, with the traceback in the log a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import orjson
 import structlog
@@ -102,6 +102,20 @@ class ProblemError(HTTPException):
         first = "; ".join(f"{error.field}: {error.detail}" for error in self.errors[:3])
         more = f" (and {len(self.errors) - 3} more)" if len(self.errors) > 3 else ""
         super().__init__(TITLES[kind][0], detail or first + more, dict(headers) if headers else None)
+
+
+def refuse_type(field: str, detail: str, remedy: str, accepted: Iterable[str]) -> NoReturn:
+    """Refuse a body by what its headers say.
+
+    Args:
+        accepted: the types that are understood.
+
+    Raises:
+        ProblemError: always.
+    """
+    headers = {"Accept-Post": ", ".join(accepted)}
+    error = FieldProblem(field=field, detail=detail, remedy=remedy)
+    raise ProblemError("unsupported-media-type", [error], headers=headers)
 
 
 def problem_response(error: ProblemError, request_id: str) -> Response:

@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.access.guard import Requirement
-from app.errors import ProblemError
+from app.errors import ProblemError, refuse_type
 from app.namespaces import NAMED, PARAMETER
 from app.openapi import KEY_SCHEME
 from app.responses import Responses, problem, problems
@@ -35,6 +35,8 @@ EMPTY: Responses = {
         "add some first: POST /v1/entities?namespace=staging, or `namesake kb import` on the server",
     )
 }
+
+ACCEPTED = ("application/json",)
 
 
 class ApiRoute(APIRoute):
@@ -125,20 +127,17 @@ def require_json(request: Request) -> None:
     json = header.get_content_maintype() == "application" and header.get_content_subtype().split("+")[-1] == "json"
     if not given or not json:
         what = f"{given} is not understood here" if given else "there is none"
-        _refuse("Content-Type", what, "send JSON with Content-Type: application/json")
+        refuse_type("Content-Type", what, "send JSON with Content-Type: application/json", ACCEPTED)
     charset = header.get_content_charset("utf-8")
     if charset not in {"utf-8", "utf8", "us-ascii"}:
-        _refuse("Content-Type", f"charset {charset} is not understood here", "send the body encoded as UTF-8")
+        refuse_type(
+            "Content-Type", f"charset {charset} is not understood here", "send the body encoded as UTF-8", ACCEPTED
+        )
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
-        _refuse("Content-Encoding", f"{encoding} is not understood here", "send the body without compression")
-
-
-def _refuse(field: str, detail: str, remedy: str) -> None:
-    headers = {"Accept-Post": "application/json"}
-    raise ProblemError(
-        "unsupported-media-type", [FieldProblem(field=field, detail=detail, remedy=remedy)], headers=headers
-    )
+        refuse_type(
+            "Content-Encoding", f"{encoding} is not understood here", "send the body without compression", ACCEPTED
+        )
 
 
 def _has_no_body(request: Request) -> bool:

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import ProblemError, internal_error, problem_body
 from app.jobs.cutting import checked
-from app.jobs.linking import TOGETHER, link_chunk
+from app.jobs.linking import TOGETHER, link_documents
 from app.jobs.reading import MAX_DOCUMENT_BYTES, Columns, Reject, parse_line, too_long
 from app.runtime import Runtime
 from app.service import Service
@@ -161,8 +161,7 @@ class Stream:
     def _linked(self, documents: list[dict[str, Any]]) -> Iterator[bytes]:
         """Link documents, and return an iterator over a line of answer for each."""
         metrics, linker = self.runtime.metrics, self.service.linker
-        content = b"".join(orjson.dumps(document) + b"\n" for document in documents)
-        linked = link_chunk(self.service, content, self.options, self.runtime.nil)
+        linked = link_documents(self.service, documents, self.options, self.runtime.nil)
         metrics.count_linked(len(documents), linked.mentions, linked.links, linker.wordpieces)
         return iter(linked.result.splitlines(keepends=True))
 

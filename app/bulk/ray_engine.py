@@ -22,6 +22,7 @@ import typer
 from app.bulk.output import OtherInput
 from app.bulk.partitions import Json, KilledAgain, NotOurs, PartitionFormat, Partitions
 from app.bulk.parts import PART_BYTES, PART_DOCUMENTS, Part, cut_into_parts, input_files
+from app.bulk.summary import totals
 from app.jobs.reading import Columns, UnreadableInput
 from app.progress import step_bars
 from app.service import open_service
@@ -219,8 +220,6 @@ def _fingerprint(task: RayTask, files: list[Path]) -> Json:
 
 
 def _told(counts: Counter[str]) -> str:
-    share = 1 - counts["links"] / counts["mentions"] if counts["mentions"] else 0.0
-    return (
-        f"{counts['parts']:,} partitions: {counts['documents']:,} documents, {counts['rejects']:,} rejected; "
-        f"{counts['mentions']:,} mentions, {share:.1%} of them NIL"
-    )
+    nil = counts["mentions"] - counts["links"]
+    told = totals(counts["documents"], counts["rejects"], counts["mentions"], nil)
+    return f"{counts['parts']:,} partitions: {told}"

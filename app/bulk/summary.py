@@ -12,6 +12,12 @@ MOST_FREQUENT = 10
 BAR = 40  # characters of the longest bar
 
 
+def totals(documents: int, rejects: int, mentions: int, nil: int) -> str:
+    """Say how many documents and mentions there were."""
+    share = nil / mentions if mentions else 0.0
+    return f"{documents:,} documents, {rejects:,} rejected; {mentions:,} mentions, {share:.1%} of them NIL"
+
+
 class Summary:
     """Counts answers as they come."""
 
@@ -37,10 +43,7 @@ class Summary:
 
     def text(self, rejects: int) -> str:
         """Say it in a few lines."""
-        share = self.nil / self.mentions if self.mentions else 0.0
-        lines = [
-            f"{self.documents:,} documents, {rejects:,} rejected; {self.mentions:,} mentions, {share:.1%} of them NIL"
-        ]
+        lines = [totals(self.documents, rejects, self.mentions, self.nil)]
         longest = max(self.bins)
         if longest:
             lines.append("Confidence of links:")

@@ -37,19 +37,32 @@ class LinkedChunk:
 def link_chunk(
     service: Service, documents: bytes, options: Json, nil: NilCollector | None, *, keep_text: bool = False
 ) -> LinkedChunk:
-    """Link the documents of a chunk.
+    """Link the documents of a chunk: see `link_documents`.
 
     Args:
         service: the knowledge base to link to.
-        documents: a JSON object a line, checked before.
+        documents: a JSON object a line.
+        options, nil, keep_text: as there.
+    """
+    bodies = [orjson.loads(line) for line in documents.splitlines()]
+    return link_documents(service, bodies, options, nil, keep_text=keep_text)
+
+
+def link_documents(
+    service: Service, documents: Sequence[Json], options: Json, nil: NilCollector | None, *, keep_text: bool = False
+) -> LinkedChunk:
+    """Link documents.
+
+    Args:
+        service: the knowledge base to link to.
+        documents: as `AnnotateMany` has them, checked before.
         options: as `AnnotateMany` has them.
         nil: told of mentions without an entity, where they are collected.
         keep_text: add the `text` of its document to each answer.
     """
     lines: list[bytes] = []
     mentions = links = 0
-    bodies = [orjson.loads(line) for line in documents.splitlines()]
-    for group in _groups(bodies, min(TOGETHER, service.settings.max_texts)):
+    for group in _groups(documents, min(TOGETHER, service.settings.max_texts)):
         for body, answer in zip(group, _answers(service, group, options, nil), strict=True):
             mentions += len(answer["mentions"])
             links += sum(mention["entity"] is not None for mention in answer["mentions"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn, get_args
+from typing import Annotated, Any, BinaryIO, get_args
 
 from anyio.to_thread import run_sync
 from fastapi import Query, Request
@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.requests import ClientDisconnect
 
 from app.edits import refuse_request
-from app.errors import ProblemError
+from app.errors import ProblemError, refuse_type
 from app.jobs.cutting import spool_folder
 from app.jobs.sources import SourceRefused, check_source
 from app.link_options import FIELD_PARAMETERS, OPTION_NAMES, FieldNames, LinkOptions
@@ -100,18 +100,18 @@ def check_format(request: Request, wish: Wish, settings: Settings) -> Format:
     """
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
-        _refuse_type("Content-Encoding", f"{encoding} is not understood here", "send the file as it is")
+        refuse_type("Content-Encoding", f"{encoding} is not understood here", "send the file as it is", CONTENT_TYPES)
     if wish.source is not None:
         return _format_of_source(wish, wish.source, settings)
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     found = wish.format or CONTENT_TYPES.get(given)
     if given.startswith("multipart/"):
-        _refuse_type(
-            "Content-Type", f"{given} is not understood here", "send the file itself: curl --data-binary @FILE"
-        )
+        remedy = "send the file itself: curl --data-binary @FILE"
+        refuse_type("Content-Type", f"{given} is not understood here", remedy, CONTENT_TYPES)
     if found is None:
         what = f"{given or 'none'} does not say what the documents come in"
-        _refuse_type("Content-Type", what, f"send {', '.join(CONTENT_TYPES)}, or name it: ?format=jsonl")
+        remedy = f"send {', '.join(CONTENT_TYPES)}, or name it: ?format=jsonl"
+        refuse_type("Content-Type", what, remedy, CONTENT_TYPES)
     if found == "folder":
         refuse_request("format", "a folder cannot be uploaded", "send a zip of it")
     return found
@@ -192,13 +192,6 @@ async def receive(request: Request, file: BinaryIO) -> bytes:
         raise ProblemError("body-incomplete", [error]) from None
     await run_sync(write)
     return digest.digest()
-
-
-def _refuse_type(field: str, detail: str, remedy: str) -> NoReturn:
-    headers = {"Accept-Post": ", ".join(CONTENT_TYPES)}
-    raise ProblemError(
-        "unsupported-media-type", [FieldProblem(field=field, detail=detail, remedy=remedy)], headers=headers
-    )
 
 
 def _full(detail: str) -> ProblemError:

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from app.access.guard import READING
 from app.answers import check_types
 from app.edits import refuse_unknown
-from app.errors import ProblemError
+from app.errors import refuse_type
 from app.examples_batch import ANSWERS, LINES
 from app.jobs.reading import Columns
 from app.link_options import FIELD_PARAMETERS, OPTION_NAMES, FieldNames, LinkOptions
@@ -18,7 +18,6 @@ from app.namespaces import Linking
 from app.responses import problems
 from app.routing import EMPTY, ApiRoute
 from app.runtime import Runtime, get_runtime
-from app.schemas.problem import FieldProblem
 from app.schemas.requests import AnnotateOne
 from app.streaming import NDJSON, Stream, StreamResponse
 
@@ -70,15 +69,12 @@ def _check_type(request: Request) -> None:
     Raises:
         ProblemError: another content type or encoding.
     """
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "identity").lower()
-    if given in CONTENT_TYPES and encoding == "identity":
-        return
     if encoding != "identity":
-        error = FieldProblem(
-            field="Content-Encoding", detail=f"{encoding} is not understood here", remedy="send the lines as they are"
+        refuse_type(
+            "Content-Encoding", f"{encoding} is not understood here", "send the lines as they are", CONTENT_TYPES
         )
-    else:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in CONTENT_TYPES:
         detail = f"{given or 'none'} is not understood here"
-        error = FieldProblem(field="Content-Type", detail=detail, remedy=f"send lines of JSON as {NDJSON}")
-    raise ProblemError("unsupported-media-type", [error], headers={"Accept-Post": ", ".join(CONTENT_TYPES)})
+        refuse_type("Content-Type", detail, f"send lines of JSON as {NDJSON}", CONTENT_TYPES)

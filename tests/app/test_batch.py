@@ -107,14 +107,14 @@ def test_what_cannot_be_streamed_is_refused_before_anything_is_linked(api: TestC
 def test_a_fault_inside_costs_no_other_lines_their_answers(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     from app import streaming
 
-    real = streaming.link_chunk
+    real = streaming.link_documents
 
-    def broken(service: Service, content: bytes, *others: Any) -> Any:
-        if b'"d40"' in content:
+    def broken(service: Service, sent: list[Json], *others: Any) -> Any:
+        if any(document["id"] == "d40" for document in sent):
             raise ValueError("secret")
-        return real(service, content, *others)
+        return real(service, sent, *others)
 
-    monkeypatch.setattr(streaming, "link_chunk", broken)
+    monkeypatch.setattr(streaming, "link_documents", broken)
     found = answers(api, lines(documents(100)))
     assert len(found) == 100
     failed = [number for number, item in enumerate(found) if "error" in item]
