@@ -22,6 +22,7 @@ BASELINES = ("prior-only", "cosine-only")
 BENCHMARK_HELP = "Labelled documents (.jsonl or .jsonl.gz); may be repeated."
 MODE_HELP = "d2kb: gold mentions are given. a2kb: plain text, mentions are to be found too."
 SOURCE_HELP = "Only documents of this source; may be repeated."
+NAMED_HELP = "Gold without a capital letter counts neither way: scores of named entities alone."
 
 
 def evaluate_command(
@@ -34,6 +35,7 @@ def evaluate_command(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N documents of each file.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Only N random documents of each file.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the bootstrap and the error examples.")] = 0,
+    named: Annotated[bool, typer.Option("--named", help=NAMED_HELP)] = False,
     min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out links below this probability.")] = 0.0,
     examples: Annotated[int, typer.Option(min=0, help="Error examples to keep of each kind.")] = 10,
     json: Annotated[Path | None, typer.Option(help="Write all numbers here; - for standard output.")] = None,
@@ -56,7 +58,7 @@ def evaluate_command(
         raise CommandError("There is a --limit and a --sample", "give one of them")
     from model.evaluation import Corpus, Selection, Settings
 
-    corpus = Corpus((*benchmark, *(more or ())), Selection(tuple(source or ()), limit, sample, seed))
+    corpus = Corpus((*benchmark, *(more or ())), Selection(tuple(source or ()), limit, sample, seed, named))
     documents = _check(corpus)
     _make_folders(json, report)
     run_settings = Settings(min_confidence=min_confidence, seed=seed, examples=examples)

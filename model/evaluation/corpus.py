@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +87,14 @@ class Selection:
         limit: only the first so many of them.
         sample: only so many of them, drawn at random by `seed`. A larger sample contains a smaller one of the same
             seed, so a quick look and a longer one share their documents.
+        named: gold without a capital letter ("football") counts neither way, as where named entities alone are scored.
     """
 
     sources: tuple[str, ...] = ()
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,8 @@ def _refuse_doubles(document: LabelledDocument, where: str) -> None:
 
 def _select(documents: Iterable[LabelledDocument], selection: Selection) -> Iterator[LabelledDocument]:
     wanted = (d for d in documents if not selection.sources or d.source in selection.sources)
+    if selection.named:
+        wanted = map(_named_only, wanted)
     if selection.sample is not None:
         yield from _sample(wanted, selection.sample, selection.seed)
         return
@@ -191,6 +195,20 @@ def _select(documents: Iterable[LabelledDocument], selection: Selection) -> Iter
         if selection.limit is not None and taken >= selection.limit:
             return
         yield document
+
+
+def _named_only(document: LabelledDocument) -> LabelledDocument:
+    """Let gold that has no capital letter count neither way."""
+    mentions = tuple(
+        replace(m, kind=m.kind if has_capital(document.text[m.start : m.end]) else "optional")
+        for m in document.mentions
+    )
+    return replace(document, mentions=mentions)
+
+
+def has_capital(words: str) -> bool:
+    """Tell whether words hold a capital letter: in English, what is named does."""
+    return words != words.lower()
 
 
 def _sample(documents: Iterable[LabelledDocument], size: int, seed: int) -> list[LabelledDocument]:

@@ -130,3 +130,14 @@ def test_selection_is_made_for_each_file(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{name}.jsonl", *(row(f"{name}{n}") for n in range(5))) for name in "ab"]
     assert ids(Corpus(tuple(paths), Selection(limit=2))) == ["a0", "a1", "b0", "b1"]
     assert len(ids(Corpus(tuple(paths), Selection(sample=3)))) == 6
+
+
+def test_gold_without_a_capital_counts_neither_way_where_names_alone_are_scored(tmp_path: Path) -> None:
+    text = "Lincoln loves football and the iPhone."
+    kinds = [(0, 7, "gold"), (14, 22, "gold"), (31, 37, "gold"), (31, 34, "nested")]
+    gold = [{"start": start, "end": end, "entity": "X", "kind": kind} for start, end, kind in kinds]
+    path = write(tmp_path / "names.jsonl", row(text=text, mentions=gold))
+    every, named = Corpus((path,)), Corpus((path,), Selection(named=True))
+    assert [m.key for document in every for m in document.counting()] == [(0, 7), (14, 22), (31, 37)]
+    assert [m.key for document in named for m in document.counting()] == [(0, 7), (31, 37)]
+    assert [m.key for document in named for m in document.neutral()] == [(14, 22), (31, 34)]

@@ -72,7 +72,7 @@ def test_json_to_standard_output_is_nothing_but_json(invoke: Invoke, benchmark_f
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)
     assert data["mode"] == "a2kb"
-    assert data["selection"] == {"sources": ["web"], "limit": None, "sample": 2, "seed": 0}
+    assert data["selection"] == {"sources": ["web"], "limit": None, "sample": 2, "seed": 0, "named": False}
     assert [(g["name"], g["gold"]["documents"]) for g in data["groups"]] == [("web", 2)]
     assert "Micro F1" in result.stderr
 
