@@ -10,6 +10,7 @@ from rapidfuzz.distance import OSA
 from rapidfuzz.process import cpdist
 
 from kb.dense import DenseSearch
+from kb.dense_gpu import empty_gpu_index
 from kb.index.aliases import FUZZY_MIN_LENGTH, fuzzy_keys
 from kb.index.words import telling, weights
 from kb.matching import AliasMatches, match_aliases
@@ -42,6 +43,7 @@ class SnapshotSearch:
             snapshot.title_vectors,
             snapshot.description_vectors,
             snapshot.description_rows,
+            empty_gpu_index(snapshot.title_vectors.shape[1]),
         )
         self.types_known = snapshot_types(snapshot)
         self._word_weights = weights(snapshot.described, snapshot.word_counts)

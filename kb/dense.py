@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from kb.dense_gpu import WholeSearch
 from kb.index.dense import HalfArray, IntArray, retrieval_vectors
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,10 +25,19 @@ class DenseSearch:
     Args:
         path: what `kb.index.dense.write_dense` wrote.
         titles, descriptions, description_rows: the vectors that it wrote it of.
+        on_gpu: an empty index in the memory of a GPU, which then does the finding.
     """
 
-    def __init__(self, path: Path, titles: HalfArray, descriptions: HalfArray, description_rows: IntArray) -> None:
+    def __init__(
+        self,
+        path: Path,
+        titles: HalfArray,
+        descriptions: HalfArray,
+        description_rows: IntArray,
+        on_gpu: Any | None = None,
+    ) -> None:
         self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+        self._whole = None if on_gpu is None else WholeSearch(on_gpu, titles, descriptions, description_rows)
         self._vectors = titles, descriptions, description_rows
 
     def nearest(self, vectors: FloatArray, k: int, without: IntArray | None = None) -> tuple[IntArray, FloatArray]:
@@ -48,7 +58,10 @@ class DenseSearch:
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         for start in range(0, len(queries), BLOCK):
             block = slice(start, start + BLOCK)
-            _, found = self._index.search(queries[block], compared, params=parameters)
+            if self._whole is not None and self._whole.serves(k, without):
+                found = self._whole.found(queries[block], k, without)
+            else:
+                _, found = self._index.search(queries[block], compared, params=parameters)
             products = self._products(queries[block], found)
             best = np.argsort(-products, axis=1, kind="stable")[:, :k]
             ordinals[block] = np.take_along_axis(found, best, axis=1)

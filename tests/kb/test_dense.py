@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from kb.dense import COMPARED, DenseSearch
+from kb.dense_gpu import MOST as WHOLE_MOST
+from kb.dense_gpu import empty_gpu_index
 from kb.index.dense import FLAT_LIMIT, LIST_LENGTH, PROBES, retrieval_vectors, write_dense
 
 WIDTH = 64
@@ -37,7 +39,7 @@ class World:
         return np.argsort(-products, axis=1, kind="stable")[:, :k]
 
 
-def made(count: int, path: Path) -> World:
+def made(count: int, path: Path, on_gpu: faiss.Index | None = None) -> World:
     """Make entities in families, as those of a KB are, every second with a description; queries are near to some."""
     random = np.random.default_rng(1)
     families = random.standard_normal((count // 20, WIDTH)) * np.linspace(2, 0.2, WIDTH)
@@ -48,13 +50,13 @@ def made(count: int, path: Path) -> World:
     rows[::2] = np.arange(len(descriptions))
     write_dense(path, titles, descriptions, rows)
     exact = retrieval_vectors(np.arange(count), titles, descriptions, rows)
-    chosen = random.choice(count, QUERIES, replace=False)
+    chosen = random.choice(count, QUERIES)
     queries = unit(exact[chosen] + 0.05 * random.standard_normal((QUERIES, WIDTH))).astype(np.float32)
-    return World(path, DenseSearch(path, titles, descriptions, rows), exact, queries)
+    return World(path, DenseSearch(path, titles, descriptions, rows, on_gpu), exact, queries)
 
 
 def unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 @pytest.fixture(scope="module", params=SIZES)
@@ -119,3 +121,32 @@ def test_large_ones_have_short_codes(world: World) -> None:
     index = faiss.read_index(str(world.path))
     assert isinstance(index, faiss.IndexIVFPQFastScan) == (count > FLAT_LIMIT)
     assert world.path.stat().st_size < 30_000 + count * (WIDTH + 1 if count <= FLAT_LIMIT else WIDTH // 8 + 12)
+
+
+@pytest.mark.parametrize("size", ["flat", "codes"])
+def test_looking_at_all_finds_what_is_nearest(size: str, tmp_path: Path) -> None:
+    """With an index in the processor's memory, which has the same methods as that on a GPU."""
+    world = made(SIZES[size], tmp_path / "dense.faiss", faiss.IndexFlatIP(WIDTH))
+    ordinals, scores = world.search.nearest(world.queries, 10)
+    np.testing.assert_array_equal(ordinals, world.nearest(10))
+    gone = np.unique(ordinals[:, :5]).astype(np.int32)
+    np.testing.assert_array_equal(world.search.nearest(world.queries, 10, gone)[0], world.nearest(10, gone))
+    many = np.unique(world.nearest(WHOLE_MOST // 20)).astype(np.int32)  # too many to leave out on a GPU
+    assert len(many) > WHOLE_MOST
+    few, _ = world.search.nearest(world.queries, 10, many)
+    assert not np.isin(few, many).any()
+    np.testing.assert_allclose(scores, np.einsum("qkd,qd->qk", world.exact[ordinals], world.queries), atol=1e-6)
+
+
+def test_fewer_entities_than_asked_for(tmp_path: Path) -> None:
+    world = made(40, tmp_path / "dense.faiss", faiss.IndexFlatIP(WIDTH))
+    ordinals, _ = world.search.nearest(world.queries[:3], 50, np.array([1, 2], dtype=np.int32))
+    for row in ordinals.tolist():
+        assert sorted(row) == [-1] * 12 + [0, *range(3, 40)]
+
+
+@pytest.mark.skipif(not faiss.get_num_gpus(), reason="needs a GPU and the FAISS build for it")
+def test_a_gpu_finds_the_same(tmp_path: Path) -> None:
+    world = made(SIZES["codes"], tmp_path / "dense.faiss", empty_gpu_index(WIDTH))
+    ordinals, _ = world.search.nearest(world.queries, 10)
+    assert share(ordinals, world.nearest(10)) >= 0.999
