@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class CandidateTable:
         found: bits ALIAS, FUZZY, DENSE.
         short_form: 1 where the candidate was taken over from a longer name earlier in the document.
         dense: inner product in the search by meaning; 0 where it did not find the candidate.
-        totals: for each mention, the sum of its alias's counts.
+        totals: for each mention, the sum of its alias's counts; of the similar ones', where it is no alias.
         rows: for each mention, the alias that it is, or -1.
     """
 
@@ -86,6 +86,20 @@ class _Entry:
         self.dense = 0.0
 
 
+class _Absent:
+    """A `Discount` that leaves out entities, on top of another one."""
+
+    def __init__(self, absent: Collection[int], also: Discount | None) -> None:
+        self._absent = list(absent)
+        self._also = also
+
+    def __call__(self, row: int, ordinals: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
+        if self._also is not None:
+            ordinals, counts = self._also(row, ordinals, counts)
+        there = ~np.isin(ordinals, self._absent)
+        return ordinals[there], counts[there]
+
+
 class CandidateGenerator:
     """Finds candidates in a `CandidateSource`."""
 
@@ -98,6 +112,7 @@ class CandidateGenerator:
         rows: IntArray,
         queries: FloatArray,
         discount: Discount | None = None,
+        absent: Collection[int] = (),
     ) -> CandidateTable:
         """Find at most 30 candidates for each mention of one document.
 
@@ -106,7 +121,10 @@ class CandidateGenerator:
             rows: the alias that each is where that is known, else -1.
             queries: unit vectors (mentions x 384) for the search by meaning.
             discount: see `Discount`.
+            absent: entities to be treated as if the KB did not have them: from them NIL is learned.
         """
+        if absent:
+            discount = _Absent(absent, discount)
         entries: list[dict[int, _Entry]] = []
         totals = np.zeros(len(surfaces), dtype=np.float32)
         found_rows = np.full(len(surfaces), -1, dtype=np.int32)
@@ -120,10 +138,10 @@ class CandidateGenerator:
             else:
                 if is_word(surface):
                     for row in self._source.similar_aliases(surface):
-                        self._add_bearers(found, row, FUZZY, discount)
+                        totals[index] += self._add_bearers(found, row, FUZZY, discount)
             entries.append(found)
         self._inherit(surfaces, entries)
-        self._add_dense(surfaces, entries, queries)
+        self._add_dense(surfaces, entries, queries, absent)
         return _table(entries, totals, found_rows)
 
     def _rows_of(self, surface: str, known: int) -> Iterator[tuple[int, int]]:
@@ -169,17 +187,23 @@ class CandidateGenerator:
                     known.append(surface)
                     del known[:-LONGER_NAMES]
 
-    def _add_dense(self, surfaces: Sequence[str], entries: list[dict[int, _Entry]], queries: FloatArray) -> None:
+    def _add_dense(
+        self,
+        surfaces: Sequence[str],
+        entries: list[dict[int, _Entry]],
+        queries: FloatArray,
+        absent: Collection[int],
+    ) -> None:
         words = [index for index, surface in enumerate(surfaces) if is_word(surface)]
         if not words:
             return
-        ordinals, scores = self._source.nearest(queries[words], DENSE_RESULTS)
+        ordinals, scores = self._source.nearest(queries[words], DENSE_RESULTS + len(absent))
         for index, near, inner in zip(words, ordinals.tolist(), scores.tolist(), strict=True):
-            for ordinal, score in zip(near, inner, strict=True):
-                if ordinal >= 0:
-                    entry = entries[index].setdefault(ordinal, _Entry())
-                    entry.found |= DENSE
-                    entry.dense = score
+            there = [pair for pair in zip(near, inner, strict=True) if pair[0] >= 0 and pair[0] not in absent]
+            for ordinal, score in there[:DENSE_RESULTS]:
+                entry = entries[index].setdefault(ordinal, _Entry())
+                entry.found |= DENSE
+                entry.dense = score
 
 
 def is_word(surface: str) -> bool:

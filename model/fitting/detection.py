@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ PARTIAL = 0.1  # weight of a span where only some mentions are marked
 # that holds too: of 60 such spans in GUM (Zeldes, 2017), drawn at random, 54 name something.
 UNMARKED_NAME = 0.1
 UNLINKED_NAME = 0.02
+POSSESSOR = re.compile(r"['’]s?\s")
 BLOCK = 32  # documents encoded together
 
 
@@ -65,13 +67,19 @@ def repeats(text: str, found: Sequence[Pair], gold: Collection[Pair]) -> BoolArr
 
 def unmarked(text: str, found: Sequence[Pair], gold: Collection[Pair], source: CandidateSource) -> BoolArray:
     """Tell of which spans the annotation says nothing: those apart from all mentions, and those inside of one that is
-    a whole noun phrase rather than a name ("Facebook creator Mark Zuckerberg").
+    a whole noun phrase ("Facebook creator Mark Zuckerberg") rather than a name ("Harford County Council").
     """
-    names = {span for span in gold if source.alias_row(text[span[0] : span[1]]) >= 0}
+    surfaces = {span: text[span[0] : span[1]] for span in gold}
+    names = {span for span, words in surfaces.items() if source.alias_row(words) >= 0 or _is_one_name(words)}
     phrases = sorted(set(gold) - names)
     inside = [any(start <= a and b <= end for start, end in phrases) for a, b in found]
     apart = ~overlapping(found, gold)
     return np.asarray(apart | (np.array(inside, dtype=np.bool_) & ~overlapping(found, names)))
+
+
+def _is_one_name(words: str) -> bool:
+    """Tell whether words are a run of capitalised ones, none of them a possessor ("Jean Cocteau's Antigone")."""
+    return mentions.NAME.fullmatch(words) is not None and POSSESSOR.search(words) is None
 
 
 def overlapping(found: Sequence[Pair], gold: Collection[Pair]) -> BoolArray:

@@ -16,7 +16,9 @@ from model.linker import Linker, given_spans
 from model.protocols import EntityStore, IntArray
 from model.types import Document, Span
 
-NIL_SHARE = 0.2  # of mentions whose right candidate is hidden, so that NIL is learned
+# Of a document's entities, how many are treated as if the KB did not have them, so that NIL is learned: as many as it
+# lacks of the names in GUM's training documents (Zeldes, 2017).
+NIL_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,8 @@ def examples(
         gold = gold_ordinals(labelled, order, linker.store)
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
-        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without)
-        hidden = random.random(len(gold)) < NIL_SHARE
-        table = _hide(table, np.where(hidden, gold, -1))
+        absent = _some(gold, random)
+        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without, absent)
         popularity = without.popularity(table.ordinal)
         values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
         flags = [flag for flag, m in zip(unseen(labelled), labelled.mentions, strict=True) if _teaches(m)]
@@ -87,18 +88,10 @@ def gold_ordinals(labelled: LabelledDocument, order: Sequence[int], store: Entit
     return np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
 
 
-def _hide(table: CandidateTable, gold: IntArray) -> CandidateTable:
-    keep = table.ordinal != gold[table.mention] if len(table.mention) else np.zeros(0, np.bool_)
-    return CandidateTable(
-        table.mention[keep],
-        table.ordinal[keep],
-        table.count[keep],
-        table.found[keep],
-        table.short_form[keep],
-        table.dense[keep],
-        table.totals,
-        table.rows,
-    )
+def _some(gold: IntArray, random: np.random.Generator) -> frozenset[int]:
+    """Draw entities of a document that are to be treated as if the KB did not have them."""
+    entities = np.unique(gold[gold >= 0])
+    return frozenset(entities[random.random(len(entities)) < NIL_SHARE].tolist())
 
 
 def _positions(table: CandidateTable, gold: IntArray) -> IntArray:

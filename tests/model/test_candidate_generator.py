@@ -123,6 +123,29 @@ def test_a_mention_without_a_name_has_no_alias(starter_linker: Linker) -> None:
     assert table.totals[1] == table.count[(table.mention == 1) & (table.found & ALIAS > 0)].sum()
 
 
+def test_of_a_similar_name_the_prior_is_a_share_too(starter_linker: Linker) -> None:
+    table = generate(starter_linker, "Abrahm Lincoln")
+    similar = (table.found & FUZZY) > 0
+    assert table.rows[0] == -1
+    assert table.totals[0] >= table.count[similar].sum() > 0
+
+
+def test_an_entity_that_is_to_be_absent_leaves_no_trace(starter_linker: Linker) -> None:
+    city = starter_linker.store.ordinal("Paris")
+    assert city is not None
+    queries = unit(starter_linker.encoder.embed(["Paris", "the capital of France"]))
+    generator, rows = CandidateGenerator(starter_linker.source), np.full(2, -1, dtype=np.int32)
+    surfaces = ["Paris", "the capital of France"]
+    whole, without = (
+        generator.generate(surfaces, rows, queries),
+        generator.generate(surfaces, rows, queries, absent=[city]),
+    )
+    assert city in whole.ordinal[whole.mention == 0] and city in whole.ordinal[whole.mention == 1]
+    assert city not in without.ordinal
+    assert without.totals[0] == whole.totals[0] - whole.count[(whole.mention == 0) & (whole.ordinal == city)].sum()
+    assert ((without.found & DENSE > 0).sum(), (whole.found & DENSE > 0).sum()) == (20, 20)
+
+
 def test_candidates_are_few_distinct_and_in_a_fixed_order(starter_linker: Linker) -> None:
     surfaces = [
         "Jordan",
