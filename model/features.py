@@ -9,12 +9,13 @@ import numpy as np
 from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
-from model.candidates import DENSE, FUZZY, LONGEST_ACRONYM, CandidateTable
+from model.candidates import DENSE, FUZZY, CandidateTable
 from model.coherence import coherence_features
 from model.encoder import unit
 from model.mention_vectors import MentionVectors, cosine
 from model.protocols import EntityStore, FloatArray, IntArray
 from model.shared_words import DocumentWords, shared_word_features
+from model.short_forms import LONGEST_ACRONYM
 
 CANDIDATE_FEATURES = (
     "log_prior",
@@ -80,10 +81,10 @@ def compute(
     store: EntityStore,
     popularity: IntArray | None = None,
 ) -> FeatureTable:
-    """Compute all features of a document's candidates.
+    """Compute all features of documents' candidates.
 
     Args:
-        words: the words of the text around the mentions.
+        words: the words of the texts around the mentions.
         popularity: how often each candidate was linked, where that is not what the store says (in training).
     """
     values = np.zeros((len(table.ordinal), len(CANDIDATE_FEATURES)), dtype=np.float32)

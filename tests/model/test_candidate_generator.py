@@ -15,12 +15,11 @@ from model.candidates import (
     MAX_CANDIDATES,
     CandidateGenerator,
     CandidateTable,
-    _short_forms,
     found_by,
-    is_short_form,
 )
 from model.encoder import unit
 from model.linker import Linker
+from model.short_forms import is_short_form, short_forms
 
 
 def generate(linker: Linker, *surfaces: str) -> CandidateTable:
@@ -192,13 +191,13 @@ def test_where_a_candidate_was_found_in_words() -> None:
         ("", "Angela Merkel", False),
     ],
 )
-def test_short_forms(surface: str, longer: str, expected: bool) -> None:
+def testshort_forms(surface: str, longer: str, expected: bool) -> None:
     assert is_short_form(surface, longer) is expected
 
 
 @given(st.lists(st.sampled_from(["Angela", "Merkel", "of", "New", "York", "Ó"]), min_size=1, max_size=5).map(" ".join))
 def test_every_short_form_is_looked_up(longer: str) -> None:
-    assert all(is_short_form(form, longer) for form in _short_forms(longer) if form[:1].isupper() and len(form) > 1)
+    assert all(is_short_form(form, longer) for form in short_forms(longer) if form[:1].isupper() and len(form) > 1)
     words = longer.split(" ")
     outer = {" ".join(words[:n]) for n in range(1, len(words))} | {" ".join(words[n:]) for n in range(1, len(words))}
-    assert outer <= set(_short_forms(longer))
+    assert outer <= set(short_forms(longer))
