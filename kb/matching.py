@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kb.folding import boundaries, fold
+from kb.folding import FoldedText, boundaries, fold
 from kb.sparse import IntArray
 
 LONGEST_ALIAS = 120  # folded characters looked at from each word on
@@ -44,12 +44,19 @@ def match_aliases(tries: Sequence[tuple[Any, int]], text: str) -> AliasMatches:
         if len(tries) > 1:
             found.sort()
         for length, row in found:
-            end = start + length
-            if may_end[end]:
-                if folded.cuts(start) or folded.cuts(end):
-                    continue
-                begin, last = folded.original(start, end)
-                starts.append(begin)
-                ends.append(last)
+            if may_end[start + length]:
+                starts.append(start)
+                ends.append(start + length)
                 rows.append(row)
-    return AliasMatches(*(np.array(values, dtype=np.int32) for values in (starts, ends, rows)))
+    return _unfolded(folded, *(np.array(values, dtype=np.int32) for values in (starts, ends, rows)))
+
+
+def _unfolded(folded: FoldedText, starts: IntArray, ends: IntArray, rows: IntArray) -> AliasMatches:
+    """Return matches in a folded text as such in the original, without those that cut what one character became."""
+    if isinstance(folded.starts, range):  # each folded character is one of the original
+        return AliasMatches(starts, ends, rows)
+    firsts, lasts = (np.array(places, dtype=np.int32) for places in (folded.starts, folded.ends))
+    cut = np.zeros(len(firsts) + 1, dtype=np.bool_)
+    cut[1:-1] = firsts[1:] == firsts[:-1]
+    whole = ~(cut[starts] | cut[ends])
+    return AliasMatches(firsts[starts[whole]], lasts[ends[whole] - 1], rows[whole])
