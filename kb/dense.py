@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float32]
 NumberArray = npt.NDArray[np.int64]
 
 COMPARED = 80  # entities a query that are compared exactly where short codes mix up near neighbours
-BLOCK = 128  # queries whose entities' vectors are in memory at a time
+BLOCK = 64  # queries whose entities' vectors are in memory at a time
 
 
 class DenseSearch:
@@ -62,8 +62,10 @@ class DenseSearch:
         rows, where = np.unique(np.maximum(found, 0), return_inverse=True)
         vectors, norms = self._retrieval_vectors(rows)
         where = where.reshape(found.shape)
-        # Each query by itself: one product for all would round it as it happens to suit the others.
-        products = (vectors[where] @ queries[:, :, None])[:, :, 0] / norms[where]
+        # Each query by itself: one product for all would round it as it happens to suit the others, and so many vectors
+        # at a time do not leave the processor's cache.
+        products = np.stack([vectors[of_one] @ query for of_one, query in zip(where, queries, strict=True)])
+        products /= norms[where]
         return np.asarray(np.where(found < 0, -np.inf, products), dtype=np.float32)
 
     def _retrieval_vectors(self, rows: NumberArray) -> tuple[FloatArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,19 +36,27 @@ def match_aliases(tries: Sequence[tuple[Any, int]], text: str) -> AliasMatches:
     ends: list[int] = []
     rows: list[int] = []
     may_start, may_end = boundaries(folded.text)
+    beginning_with = _beginnings(tries)
     for start in may_start:
-        ahead = folded.text[start : start + LONGEST_ALIAS]
-        found = [
-            (len(alias), first + row) for trie, first in tries for alias, row in trie.iter_prefixes_with_ids(ahead)
-        ]
-        if len(tries) > 1:
-            found.sort()
-        for length, row in found:
-            if may_end[start + length]:
+        for name, row in beginning_with(folded.text[start : start + LONGEST_ALIAS]):
+            end = start + len(name)
+            if may_end[end]:
                 starts.append(start)
-                ends.append(start + length)
+                ends.append(end)
                 rows.append(row)
     return _unfolded(folded, *(np.array(values, dtype=np.int32) for values in (starts, ends, rows)))
+
+
+def _beginnings(tries: Sequence[tuple[Any, int]]) -> Callable[[str], Iterable[tuple[str, int]]]:
+    """Return what gives the names, with their rows, that a text begins with, shorter ones first."""
+    if len(tries) == 1 and tries[0][1] == 0:
+        search: Callable[[str], Iterable[tuple[str, int]]] = tries[0][0].iter_prefixes_with_ids
+        return search
+
+    def search_all(text: str) -> Iterable[tuple[str, int]]:
+        return sorted((name, first + row) for trie, first in tries for name, row in trie.iter_prefixes_with_ids(text))
+
+    return search_all
 
 
 def _unfolded(folded: FoldedText, starts: IntArray, ends: IntArray, rows: IntArray) -> AliasMatches:
