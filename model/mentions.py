@@ -144,7 +144,7 @@ def features(
         statistics = np.maximum(statistics - own, 0)
     edges = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
     _written(column, [writing_of(text[start:end]) for start, end in edges], statistics, word_ranks)
-    at_start = {start: _starts_sentence(text, start) for start in set(spans.starts.tolist())}
+    at_start = {start: starts_sentence(text, start) for start in set(spans.starts.tolist())}
     column["bias"][:] = 1
     column["starts_sentence"][:] = [at_start[start] for start, _ in edges]
     column["capitalised_in_sentence"][:] = column["capitalised"] * (1 - column["starts_sentence"])
@@ -178,7 +178,8 @@ def _written(
     column["common_word"][:] = np.where(ranks == UNRANKED, 0.0, frequent)
 
 
-def _starts_sentence(text: str, start: int) -> bool:
+def starts_sentence(text: str, start: int) -> bool:
+    """Tell whether a sentence starts at a word, as far as what stands before it shows."""
     if text[start - 1 : start] == " " and text[start - 2 : start - 1].isalnum():
         return False  # of most words this is known without a look at the rest
     return SENTENCE_START.search(text, max(0, start - 8), start) is not None

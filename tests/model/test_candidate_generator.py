@@ -151,6 +151,22 @@ def test_candidates_are_few_distinct_and_in_a_fixed_order(starter_linker: Linker
         assert own == sorted(own)
 
 
+def test_short_forms_look_back_in_their_own_document_only(starter_linker: Linker) -> None:
+    surfaces = ["Angela Merkel", "Merkel", "Merkel"]
+    rows, queries = np.full(3, -1, dtype=np.int32), unit(starter_linker.encoder.embed(surfaces))
+    generator = CandidateGenerator(starter_linker.source)
+    together = generator.generate(surfaces, rows, queries, documents=[0, 0, 1])
+    assert together.short_form[together.mention == 1].any()
+    assert not together.short_form[together.mention == 2].any()
+    for run in ((0, 2), (2, 3)):
+        part, alone = (
+            together.of_mentions(*run),
+            generator.generate(surfaces[slice(*run)], rows[: run[1] - run[0]], queries[slice(*run)]),
+        )
+        for name in ("mention", "ordinal", "count", "found", "short_form", "dense", "totals", "rows"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
+
+
 def test_no_mentions_no_candidates(starter_linker: Linker) -> None:
     table = CandidateGenerator(starter_linker.source).generate(
         [], np.zeros(0, np.int32), np.zeros((0, 384), np.float32)
