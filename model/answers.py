@@ -19,13 +19,11 @@ class Answers:
     def __init__(
         self, prepared: Prepared, scores: Scores, options: LinkOptions, scorer: Scorer, store: EntityStore
     ) -> None:
-        self._prepared, self._scores, self._options, self._scorer, self._store = (
-            prepared,
-            scores,
-            options,
-            scorer,
-            store,
-        )
+        self._prepared = prepared
+        self._scores = scores
+        self._options = options
+        self._scorer = scorer
+        self._store = store
         table = prepared.table
         probability, nil = probabilities(table.mention, scores)
         ranked = np.lexsort((-scores.raw, table.mention))

@@ -148,20 +148,21 @@ class Linker:
             proceed()
             if vectors is None:
                 answers[index] = tuple(_empty_links(document))
-                continue
-            spans, order = (
-                (self.detect(document.text, vectors), None) if document.mentions is None else given_spans(document)
-            )
-            if len(spans.starts):
-                mentioned[index] = Mentioned(document, vectors, spans, order)
+            elif len((found := self._mentioned(document, vectors)).spans.starts):
+                mentioned[index] = found
         if mentioned:
             proceed()
             prepared = self.prepare(list(mentioned.values()))
             scores = self.scorer.score(prepared.table, prepared.features)
-            found = Answers(prepared, scores, options, self.scorer, self.store).of_documents()
-            for index, links in zip(mentioned, found, strict=True):
+            links_of = Answers(prepared, scores, options, self.scorer, self.store).of_documents()
+            for index, links in zip(mentioned, links_of, strict=True):
                 answers[index] = links
         return answers
+
+    def _mentioned(self, document: Document, encoded: windows.EncodedText) -> Mentioned:
+        if document.mentions is None:
+            return Mentioned(document, encoded, self.detect(document.text, encoded))
+        return Mentioned(document, encoded, *given_spans(document))
 
 
 def _go_on() -> None:
