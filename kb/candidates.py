@@ -11,6 +11,7 @@ from rapidfuzz.process import cpdist
 
 from kb.dense import DenseSearch
 from kb.dense_gpu import empty_gpu_index
+from kb.halves import singles
 from kb.index.aliases import FUZZY_MIN_LENGTH, fuzzy_keys
 from kb.index.words import telling, weights
 from kb.matching import AliasMatches, match_aliases
@@ -84,10 +85,11 @@ class SnapshotSearch:
         """Return the rows of aliases that share a fuzzy key with a normalised name."""
         rows: set[int] = set()
         if len(name) >= FUZZY_MIN_LENGTH:
-            for key in fuzzy_keys(name):
-                # A key of the array's own type: with another one numpy would convert the whole array first.
-                start = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="left")
-                end = np.searchsorted(self.snapshot.fuzzy_hashes, np.uint32(key), side="right")
+            # Keys of the array's own type: with another one numpy would convert the whole array first.
+            keys = np.array(sorted(fuzzy_keys(name)), dtype=np.uint32)
+            starts = np.searchsorted(self.snapshot.fuzzy_hashes, keys, side="left").tolist()
+            ends = np.searchsorted(self.snapshot.fuzzy_hashes, keys, side="right").tolist()
+            for start, end in zip(starts, ends, strict=True):
                 if end - start <= FUZZY_BUCKET:
                     rows.update(self.snapshot.fuzzy_aliases[start:end].tolist())
         return rows
@@ -127,14 +129,14 @@ class SnapshotSearch:
 
     def titles(self, ordinals: IntArray) -> FloatArray:
         """Return unit title vectors (ordinals x 384)."""
-        return self.snapshot.title_vectors[ordinals].astype(np.float32)
+        return singles(self.snapshot.title_vectors[ordinals])
 
     def descriptions(self, ordinals: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return unit description vectors (ordinals x 384), and which entities have one."""
         rows = self.snapshot.description_rows[ordinals]
         present = rows >= 0
         vectors = np.zeros((len(ordinals), self.snapshot.title_vectors.shape[1]), dtype=np.float32)
-        vectors[present] = self.snapshot.description_vectors[rows[present]]
+        vectors[present] = singles(self.snapshot.description_vectors[rows[present]])
         return vectors, present
 
     def types(self, ordinals: IntArray) -> tuple[FloatArray, BoolArray]:
@@ -199,7 +201,7 @@ def type_means(entity_types: Rows, type_vectors: HalfArray, ordinals: IntArray) 
         present[positions] = True
         # Positions come sorted, so each entity's types are one run.
         firsts = np.flatnonzero(np.r_[True, positions[1:] != positions[:-1]])
-        sums = np.add.reduceat(type_vectors[members].astype(np.float32), firsts, axis=0)
+        sums = np.add.reduceat(singles(type_vectors[members]), firsts, axis=0)
         vectors[positions[firsts]] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return vectors, present
 

@@ -35,14 +35,6 @@ class FoldedText:
     starts: range | list[int]
     ends: range | list[int]
 
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the original span of the folded span `start`:`end`, which must not be empty."""
-        return self.starts[start], self.ends[end - 1]
-
-    def cuts(self, position: int) -> bool:
-        """Tell whether `position` is inside what one character became, such as the 1/4 of ¼."""
-        return 0 < position < len(self.text) and self.starts[position - 1] == self.starts[position]
-
 
 def fold(text: str) -> FoldedText:
     """Fold a text for alias matching."""

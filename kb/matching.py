@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kb.folding import boundaries, fold
+from kb.folding import FoldedText, boundaries, fold
 from kb.sparse import IntArray
 
 LONGEST_ALIAS = 120  # folded characters looked at from each word on
@@ -36,20 +36,35 @@ def match_aliases(tries: Sequence[tuple[Any, int]], text: str) -> AliasMatches:
     ends: list[int] = []
     rows: list[int] = []
     may_start, may_end = boundaries(folded.text)
+    beginning_with = _beginnings(tries)
     for start in may_start:
-        ahead = folded.text[start : start + LONGEST_ALIAS]
-        found = [
-            (len(alias), first + row) for trie, first in tries for alias, row in trie.iter_prefixes_with_ids(ahead)
-        ]
-        if len(tries) > 1:
-            found.sort()
-        for length, row in found:
-            end = start + length
+        for name, row in beginning_with(folded.text[start : start + LONGEST_ALIAS]):
+            end = start + len(name)
             if may_end[end]:
-                if folded.cuts(start) or folded.cuts(end):
-                    continue
-                begin, last = folded.original(start, end)
-                starts.append(begin)
-                ends.append(last)
+                starts.append(start)
+                ends.append(end)
                 rows.append(row)
-    return AliasMatches(*(np.array(values, dtype=np.int32) for values in (starts, ends, rows)))
+    return _unfolded(folded, *(np.array(values, dtype=np.int32) for values in (starts, ends, rows)))
+
+
+def _beginnings(tries: Sequence[tuple[Any, int]]) -> Callable[[str], Iterable[tuple[str, int]]]:
+    """Return what gives the names, with their rows, that a text begins with, shorter ones first."""
+    if len(tries) == 1 and tries[0][1] == 0:
+        search: Callable[[str], Iterable[tuple[str, int]]] = tries[0][0].iter_prefixes_with_ids
+        return search
+
+    def search_all(text: str) -> Iterable[tuple[str, int]]:
+        return sorted((name, first + row) for trie, first in tries for name, row in trie.iter_prefixes_with_ids(text))
+
+    return search_all
+
+
+def _unfolded(folded: FoldedText, starts: IntArray, ends: IntArray, rows: IntArray) -> AliasMatches:
+    """Return matches in a folded text as such in the original, without those that cut what one character became."""
+    if isinstance(folded.starts, range):  # each folded character is one of the original
+        return AliasMatches(starts, ends, rows)
+    firsts, lasts = (np.array(places, dtype=np.int32) for places in (folded.starts, folded.ends))
+    cut = np.zeros(len(firsts) + 1, dtype=np.bool_)
+    cut[1:-1] = firsts[1:] == firsts[:-1]
+    whole = ~(cut[starts] | cut[ends])
+    return AliasMatches(firsts[starts[whole]], lasts[ends[whole] - 1], rows[whole])

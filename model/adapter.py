@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import erf
 
 from model.encoder_weights import HIDDEN_SIZE, EncoderWeightsError
+from model.linear import linear
 from model.manifest import FOLDER, check_file
 from model.span_head import SPAN_SHAPES, SpanHead
 
@@ -64,7 +65,7 @@ class QueryHead:
         return _unit(plain + self._linear("query.outer", inner)), _unit(self._linear("type", inner))
 
     def _linear(self, name: str, rows: FloatArray) -> FloatArray:
-        return np.asarray(rows @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"], dtype=np.float32)
+        return linear(rows, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ def _digest(tensors: Mapping[str, FloatArray]) -> str:
 
 
 def _named(tensors: Mapping[str, FloatArray], names: Mapping[str, object]) -> dict[str, FloatArray]:
-    return {name: tensors[name] for name in names}
+    # Transposed in memory, as products with a few rows want them.
+    return {name: np.asfortranarray(tensors[name]) for name in names}
 
 
 def _gelu(values: FloatArray) -> FloatArray:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from model.protocols import CandidateSource, FloatArray, IntArray
+from model.short_forms import is_short_form, short_forms, variants
 from model.types import FoundBy
 
 MAX_CANDIDATES = 30
 DENSE_RESULTS = 10
 INHERITED = 5  # candidates taken over from one longer name
 LONGER_NAMES = 3  # the latest ones say best who is meant; more of them would crowd out the alias's own bearers
-MOST_WORDS = 6  # of a short form
-LONGEST_ACRONYM = 6
 ALIAS, FUZZY, DENSE = 1, 2, 4
+NOTHING: IntArray = np.zeros(0, dtype=np.int32)
 FOUND_BY: tuple[tuple[int, FoundBy], ...] = ((ALIAS, "alias"), (FUZZY, "fuzzy"), (DENSE, "dense"))
 
 # Takes an alias row, ordinals and counts, and gives those to use instead: training leaves out what a page itself
@@ -27,7 +28,7 @@ Discount = Callable[[int, IntArray, IntArray], tuple[IntArray, IntArray]]
 
 @dataclass(frozen=True, slots=True)
 class CandidateTable:
-    """The candidates of all mentions of one document, mention by mention.
+    """The candidates of all mentions of some documents, mention by mention.
 
     Attributes:
         mention: for each candidate, the position of its mention (ascending).
@@ -74,16 +75,31 @@ def found_by(bits: int) -> tuple[FoundBy, ...]:
     return tuple(name for bit, name in FOUND_BY if bits & bit)
 
 
-class _Entry:
-    """A candidate under construction."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The candidates that a mention's words lead to.
 
-    __slots__ = ("count", "dense", "found", "short_form")
+    Attributes:
+        row: the alias that named them, or -1.
+        total: the sum of its counts.
+        ordinals, counts: the entities and how often they were named so; one may be there twice.
+        bit: where they were found.
+    """
 
-    def __init__(self) -> None:
-        self.count = 0.0
-        self.found = 0
-        self.short_form = 0.0
-        self.dense = 0.0
+    row: int
+    total: float
+    ordinals: IntArray
+    counts: IntArray
+    bit: int
+
+    def best(self, inherited: Sequence[int]) -> list[int]:
+        """Return the most frequent candidates, those inherited among them."""
+        counts: dict[int, int] = {}
+        for ordinal, count in zip(self.ordinals.tolist(), self.counts.tolist(), strict=True):
+            counts[ordinal] = counts.get(ordinal, 0) + count
+        for ordinal in inherited:
+            counts.setdefault(ordinal, 0)
+        return sorted(counts, key=lambda ordinal: -counts[ordinal])[:INHERITED]
 
 
 class _Absent:
@@ -113,8 +129,9 @@ class CandidateGenerator:
         queries: FloatArray,
         discount: Discount | None = None,
         absent: Collection[int] = (),
+        documents: Sequence[int] | None = None,
     ) -> CandidateTable:
-        """Find at most 30 candidates for each mention of one document.
+        """Find at most 30 candidates for each mention.
 
         Args:
             surfaces: the mentions' words, in text order.
@@ -122,27 +139,37 @@ class CandidateGenerator:
             queries: unit vectors (mentions x 384) for the search by meaning.
             discount: see `Discount`.
             absent: entities to be treated as if the KB did not have them: from them NIL is learned.
+            documents: the document that each mention is of, ascending; None if all are of one.
         """
         if absent:
             discount = _Absent(absent, discount)
-        entries: list[dict[int, _Entry]] = []
-        totals = np.zeros(len(surfaces), dtype=np.float32)
-        found_rows = np.full(len(surfaces), -1, dtype=np.int32)
-        for index, surface in enumerate(surfaces):
-            found: dict[int, _Entry] = {}
-            for row, bit in self._rows_of(surface, int(rows[index])):
-                total = self._add_bearers(found, row, bit, discount)
-                if found:
-                    found_rows[index], totals[index] = row, total
-                    break
-            else:
-                if is_word(surface):
-                    for row in self._source.similar_aliases(surface):
-                        totals[index] += self._add_bearers(found, row, FUZZY, discount)
-            entries.append(found)
-        self._inherit(surfaces, entries)
-        self._add_dense(surfaces, entries, queries, absent)
-        return _table(entries, totals, found_rows)
+        found: dict[tuple[str, int], _Named] = {}
+        named = []
+        for key in zip(surfaces, rows.tolist(), strict=True):
+            if key not in found:
+                found[key] = self._named(*key, discount)
+            named.append(found[key])
+        inherited = _inherited(surfaces, named, documents or [0] * len(surfaces))
+        parts = [_named_part(named), _inherited_part(inherited), self._dense_part(surfaces, queries, absent)]
+        totals = np.array([one.total for one in named], dtype=np.float32)
+        return _table(parts, totals, np.array([one.row for one in named], dtype=np.int32))
+
+    def _named(self, surface: str, known: int, discount: Discount | None) -> _Named:
+        """Return the candidates that a surface leads to, by its alias or by similar names."""
+        for row, bit in self._rows_of(surface, known):
+            ordinals, counts = self._bearers(row, discount)
+            if len(ordinals):
+                return _Named(row, float(counts.sum()), ordinals[:MAX_CANDIDATES], counts[:MAX_CANDIDATES], bit)
+        similar = self._source.similar_aliases(surface) if is_word(surface) else []
+        bearers = [self._bearers(row, discount) for row in similar]
+        ordinals = np.concatenate([NOTHING, *(ordinals[:MAX_CANDIDATES] for ordinals, _ in bearers)])
+        counts = np.concatenate([NOTHING, *(counts[:MAX_CANDIDATES] for _, counts in bearers)])
+        total = float(sum(counts.sum() for _, counts in bearers))
+        return _Named(-1, total, ordinals, counts, FUZZY)
+
+    def _bearers(self, row: int, discount: Discount | None) -> tuple[IntArray, IntArray]:
+        ordinals, counts = self._source.bearers(row)
+        return (ordinals, counts) if discount is None else discount(row, ordinals, counts)
 
     def _rows_of(self, surface: str, known: int) -> Iterator[tuple[int, int]]:
         """Yield the rows of the alias that a surface is, then of its plain variants, and how each was found."""
@@ -151,59 +178,83 @@ class CandidateGenerator:
             yield row, ALIAS
         if not is_word(surface):
             return
-        for variant in _variants(surface):
+        for variant in variants(surface):
             row = self._source.alias_row(variant)
             if row >= 0:
                 yield row, FUZZY
 
-    def _add_bearers(self, found: dict[int, _Entry], row: int, bit: int, discount: Discount | None) -> float:
-        ordinals, counts = self._source.bearers(row)
-        if discount is not None:
-            ordinals, counts = discount(row, ordinals, counts)
-        for ordinal, count in zip(ordinals[:MAX_CANDIDATES].tolist(), counts[:MAX_CANDIDATES].tolist(), strict=True):
-            entry = found.setdefault(ordinal, _Entry())
-            entry.count += count
-            entry.found |= bit
-        return float(counts.sum())
+    def _dense_part(self, surfaces: Sequence[str], queries: FloatArray, absent: Collection[int]) -> _Part:
+        """Look for entities by meaning."""
+        words = np.array([index for index, surface in enumerate(surfaces) if is_word(surface)], dtype=np.int32)
+        if not len(words):
+            return _part(NOTHING, NOTHING)
+        ordinals, products = self._source.nearest(queries[words], DENSE_RESULTS + len(absent))
+        found = (ordinals >= 0) & ~np.isin(ordinals, list(absent))
+        found &= found.cumsum(axis=1) <= DENSE_RESULTS
+        mention = np.repeat(words, found.sum(axis=1))
+        return _part(mention, ordinals[found], found=DENSE, dense=products[found])
 
-    def _inherit(self, surfaces: Sequence[str], entries: list[dict[int, _Entry]]) -> None:
-        """Give short forms the candidates of the longer names before them: "Merkel" after "Angela Merkel"."""
-        longer: dict[str, list[str]] = {}  # short form to the longer names before, the latest last
-        heirs: dict[str, list[int]] = {}  # longer name to its best candidates
-        for index, surface in enumerate(surfaces):
-            names = {name: None for form in (surface, surface.replace(".", "")) for name in longer.get(form, ())}
-            for name in [name for name in names if is_short_form(surface, name)][-LONGER_NAMES:]:
-                for ordinal in heirs[name]:
-                    entry = entries[index].setdefault(ordinal, _Entry())
-                    entry.found |= FUZZY
-                    entry.short_form = 1.0
-            if " " in surface and surface[:1].isupper() and entries[index]:
-                best = sorted(entries[index].items(), key=lambda item: -item[1].count)[:INHERITED]
-                heirs[surface] = [ordinal for ordinal, _ in best]
-                for form in _short_forms(surface):
-                    known = longer.setdefault(form, [])
-                    if surface in known:
-                        known.remove(surface)
-                    known.append(surface)
-                    del known[:-LONGER_NAMES]
 
-    def _add_dense(
-        self,
-        surfaces: Sequence[str],
-        entries: list[dict[int, _Entry]],
-        queries: FloatArray,
-        absent: Collection[int],
-    ) -> None:
-        words = [index for index, surface in enumerate(surfaces) if is_word(surface)]
-        if not words:
-            return
-        ordinals, scores = self._source.nearest(queries[words], DENSE_RESULTS + len(absent))
-        for index, near, inner in zip(words, ordinals.tolist(), scores.tolist(), strict=True):
-            there = [pair for pair in zip(near, inner, strict=True) if pair[0] >= 0 and pair[0] not in absent]
-            for ordinal, score in there[:DENSE_RESULTS]:
-                entry = entries[index].setdefault(ordinal, _Entry())
-                entry.found |= DENSE
-                entry.dense = score
+class _Part(NamedTuple):
+    """Candidates that were found in one way, with what `CandidateTable` says of each; `counts` are its `count`."""
+
+    mention: IntArray
+    ordinal: IntArray
+    counts: npt.NDArray[np.float64]
+    found: IntArray
+    short_form: FloatArray
+    dense: FloatArray
+
+
+def _part(
+    mention: IntArray,
+    ordinal: IntArray,
+    count: npt.ArrayLike = 0,
+    found: npt.ArrayLike = 0,
+    short_form: npt.ArrayLike = 0,
+    dense: npt.ArrayLike = 0,
+) -> _Part:
+    numbers = ((count, np.float64), (found, np.int32), (short_form, np.float32), (dense, np.float32))
+    columns = (np.broadcast_to(np.asarray(values, dtype=kind), mention.shape) for values, kind in numbers)
+    return _Part(mention, ordinal, *columns)
+
+
+def _named_part(named: Sequence[_Named]) -> _Part:
+    sizes = [len(one.ordinals) for one in named]
+    return _part(
+        np.repeat(np.arange(len(named), dtype=np.int32), sizes),
+        np.concatenate([NOTHING, *(one.ordinals for one in named)]),
+        count=np.concatenate([NOTHING, *(one.counts for one in named)]),
+        found=np.repeat(np.array([one.bit for one in named], dtype=np.int32), sizes),
+    )
+
+
+def _inherited_part(inherited: Sequence[Sequence[int]]) -> _Part:
+    mention = np.repeat(np.arange(len(inherited), dtype=np.int32), list(map(len, inherited)))
+    ordinal = np.array([ordinal for some in inherited for ordinal in some], dtype=np.int32)
+    return _part(mention, ordinal, found=FUZZY, short_form=1)
+
+
+def _inherited(surfaces: Sequence[str], named: Sequence[_Named], documents: Sequence[int]) -> list[list[int]]:
+    """Give short forms the candidates of longer names before them in the document: "Merkel" after "Angela Merkel"."""
+    inherited: list[list[int]] = []
+    longer: dict[str, list[str]] = {}  # short form to the longer names before, the latest last
+    heirs: dict[str, int] = {}  # longer name to the last mention of it
+    for index, surface in enumerate(surfaces):
+        if index and documents[index] != documents[index - 1]:
+            longer, heirs = {}, {}
+        names = {name: None for form in (surface, surface.replace(".", "")) for name in longer.get(form, ())}
+        latest = [name for name in names if is_short_form(surface, name)][-LONGER_NAMES:]
+        inherited.append([ordinal for name in latest for ordinal in named[heirs[name]].best(inherited[heirs[name]])])
+        if " " in surface and surface[:1].isupper() and (len(named[index].ordinals) or inherited[index]):
+            heirs[surface] = index
+            for form in short_forms(surface):
+                known = longer.setdefault(form, [])
+                if surface in known:
+                    known.remove(surface)
+                known.append(surface)
+                del known[:-LONGER_NAMES]
+    return inherited
 
 
 def is_word(surface: str) -> bool:
@@ -211,70 +262,33 @@ def is_word(surface: str) -> bool:
     return any(character.isalnum() for character in surface)
 
 
-def is_short_form(surface: str, longer: str) -> bool:
-    """Tell whether `surface` can be a shorter name for what `longer` names.
-
-    That is its first or last words ("Merkel", "Angela" for "Angela Merkel"), or its initials.
-    """
-    if len(surface) >= len(longer) or not surface[:1].isupper():
-        return False
-    if longer.endswith(" " + surface) or longer.startswith(surface + " "):
-        return True
-    letters = surface.replace(".", "")
-    return 2 <= len(letters) <= LONGEST_ACRONYM and letters.isupper() and letters == _initials(longer)
-
-
-def _short_forms(longer: str) -> list[str]:
-    """Return what `is_short_form` holds for, initials without full stops; of long names only the outer words."""
-    spaces = [index for index, character in enumerate(longer) if character == " "]
-    outer = dict.fromkeys(spaces[:MOST_WORDS] + spaces[-MOST_WORDS:])
-    forms = [form for space in outer for form in (longer[:space], longer[space + 1 :])]
-    return list(dict.fromkeys([*forms, _initials(longer)]))
-
-
-def _initials(name: str) -> str:
-    return "".join(word[0] for word in re.findall(r"\w+", name) if word[0].isupper())
-
-
-def _variants(surface: str) -> list[str]:
-    """Return spellings to try for a surface that is no alias: without possessive, article, full stops or hyphens."""
-    plain = re.sub(r"['’]s?$", "", surface)
-    without_article = re.sub(r"^(?:the|a|an)\s+", "", plain, flags=re.IGNORECASE)
-    bare = without_article.strip("\"'“”‘’()[].,;:!?- ")
-    variants = [
-        plain,
-        without_article,
-        bare,
-        bare.replace(".", ""),
-        bare.replace("-", " "),
-        bare.replace("–", "-"),
-        f"the {bare}",
-        bare.removesuffix("s"),
-        re.sub(r"\s*\([^)]*\)$", "", bare),
-        re.sub(r"\s*,.*$", "", bare),
-    ]
-    return [variant for variant in dict.fromkeys(variants) if variant and variant != surface]
-
-
-def _table(entries: list[dict[int, _Entry]], totals: FloatArray, rows: IntArray) -> CandidateTable:
-    kept: list[tuple[int, int, _Entry]] = []
-    for index, found in enumerate(entries):
-        # Of a name that many share, the rarest bearers give way to what is near in meaning: rare ones are among it.
-        near = sum(bool(entry.found & DENSE) for entry in found.values())
-        ranked = sorted(found.items(), key=lambda item: (-item[1].short_form, item[1].found == DENSE, -item[1].count))
-        places = MAX_CANDIDATES - near
-        for ordinal, entry in ranked:
-            if not entry.found & DENSE:
-                places -= 1
-            if entry.found & DENSE or places >= 0:
-                kept.append((index, ordinal, entry))
+def _table(parts: Sequence[_Part], totals: FloatArray, rows: IntArray) -> CandidateTable:
+    """Make one candidate of what was found several times, and keep the best of each mention."""
+    mention, ordinal, count, found, short_form, dense = map(np.concatenate, zip(*parts, strict=True))
+    keys = (mention.astype(np.int64) << 32) + ordinal
+    order = np.argsort(keys, kind="stable")
+    firsts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    position = order[firsts]
+    mention, ordinal = mention[position], ordinal[position]
+    if len(position):
+        count, dense = (np.add.reduceat(values[order], firsts) for values in (count, dense))
+        found = np.bitwise_or.reduceat(found[order], firsts)
+        short_form = np.maximum.reduceat(short_form[order], firsts)
+    ranked = np.lexsort((position, -count, found == DENSE, -short_form, mention))
+    # Of a name that many share, the rarest bearers give way to what is near in meaning: rare ones are among it.
+    near = (found[ranked] & DENSE) > 0
+    others = np.cumsum(~near)
+    owner = mention[ranked]
+    before = np.concatenate([[0], others])[np.searchsorted(owner, owner)]
+    places = MAX_CANDIDATES - np.bincount(owner[near], minlength=len(totals))
+    kept = ranked[near | (others - before <= places[owner])]
     return CandidateTable(
-        mention=np.array([index for index, _, _ in kept], dtype=np.int32),
-        ordinal=np.array([ordinal for _, ordinal, _ in kept], dtype=np.int32),
-        count=np.array([entry.count for _, _, entry in kept], dtype=np.float32),
-        found=np.array([entry.found for _, _, entry in kept], dtype=np.int32),
-        short_form=np.array([entry.short_form for _, _, entry in kept], dtype=np.float32),
-        dense=np.array([entry.dense for _, _, entry in kept], dtype=np.float32),
+        mention=mention[kept],
+        ordinal=ordinal[kept],
+        count=count[kept].astype(np.float32),
+        found=found[kept],
+        short_form=short_form[kept],
+        dense=dense[kept],
         totals=totals,
         rows=rows,
     )

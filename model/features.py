@@ -9,12 +9,13 @@ import numpy as np
 from rapidfuzz import fuzz
 from rapidfuzz.process import cpdist
 
-from model.candidates import DENSE, FUZZY, LONGEST_ACRONYM, CandidateTable
+from model.candidates import DENSE, FUZZY, CandidateTable
 from model.coherence import coherence_features
 from model.encoder import unit
 from model.mention_vectors import MentionVectors, cosine
 from model.protocols import EntityStore, FloatArray, IntArray
 from model.shared_words import DocumentWords, shared_word_features
+from model.short_forms import LONGEST_ACRONYM
 
 CANDIDATE_FEATURES = (
     "log_prior",
@@ -80,10 +81,10 @@ def compute(
     store: EntityStore,
     popularity: IntArray | None = None,
 ) -> FeatureTable:
-    """Compute all features of a document's candidates.
+    """Compute all features of documents' candidates.
 
     Args:
-        words: the words of the text around the mentions.
+        words: the words of the texts around the mentions.
         popularity: how often each candidate was linked, where that is not what the store says (in training).
     """
     values = np.zeros((len(table.ordinal), len(CANDIDATE_FEATURES)), dtype=np.float32)
@@ -135,21 +136,20 @@ def _name_features(
     column["never_linked_so"][:] = table.count == 0
     column["log_popularity"][:] = np.log1p(store.popularity(table.ordinal) if popularity is None else popularity)
     labels = store.labels(table.ordinal)
-    mentions = [surfaces[index] for index in table.mention.tolist()]
-    column["same_letters"][:] = list(map(_same_letters, mentions, labels))
+    mentions = table.mention.tolist()
+    # A label is written in capitals for a headline's sake, unless these could be an acronym.
+    headline = [len(surface) > LONGEST_ACRONYM and surface.isupper() for surface in surfaces]
+    column["same_letters"][:] = [
+        surfaces[index] == (label.upper() if headline[index] else label)
+        for index, label in zip(mentions, labels, strict=True)
+    ]
     lowered = [surface.lower() for surface in surfaces]
-    names = [lowered[index] for index in table.mention.tolist()], [label.lower() for label in labels]
+    names = [lowered[index] for index in mentions], [label.lower() for label in labels]
     column["alias_similarity"][:] = cpdist(*names, scorer=fuzz.ratio) / 100
     column["title_words"][:] = cpdist(*names, scorer=fuzz.token_set_ratio) / 100
     column["similar_name"][:] = ((table.found & FUZZY) > 0) & (table.short_form == 0)
     column["only_by_meaning"][:] = table.found == DENSE
     column["short_form"][:] = table.short_form
-
-
-def _same_letters(mention: str, label: str) -> bool:
-    """Tell whether a mention is written as the label, or is the label in the capitals of a headline."""
-    in_capitals = len(mention) > LONGEST_ACRONYM and mention.isupper()
-    return mention == (label.upper() if in_capitals else label)
 
 
 def _meaning_features(

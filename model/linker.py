@@ -7,45 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
 from model import features, mentions, windows
-from model.candidates import CandidateGenerator, CandidateTable, found_by
+from model.answers import Answers
+from model.candidates import CandidateGenerator
 from model.encoder import Encoder
-from model.mention_vectors import MentionVectors, mention_vectors
 from model.mentions import Spans
-from model.protocols import CandidateSource, EntityStore, FloatArray
-from model.scorer import Scorer, Scores, probabilities
-from model.shared_words import DocumentWords, document_words
+from model.prepared import Context, Mentioned, Prepared, gather
+from model.protocols import CandidateSource, EntityStore
+from model.scorer import Scorer
 from model.span_cues import SpanReading, read_spans
-from model.types import Candidate, Document, Link, LinkedDocument, LinkOptions
+from model.types import Document, Link, LinkedDocument, LinkOptions
 
 DEFAULT_OPTIONS = LinkOptions()
 BATCH_CHARACTERS = 8_000  # documents encoded together: enough to keep every core busy, small enough to stay in memory
 LIKELY = 0.05  # spans less likely than this to be mentions are not looked at further
 UNKNOWN = 0.4  # weight of a name that is no alias beside those inside it: nothing speaks for its ends but their case
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a document says of its mentions: their words, their vectors, the words around them."""
-
-    surfaces: list[str]
-    vectors: MentionVectors
-    words: DocumentWords
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document up to its features."""
-
-    document: Document
-    spans: Spans
-    surfaces: list[str]
-    table: CandidateTable
-    features: features.FeatureTable
 
 
 class Linker:
@@ -83,12 +62,12 @@ class Linker:
         ones that mean an entity of the KB, and those that seem to name an entity that the KB does not have.
         """
         linked: list[LinkedDocument] = []
-        for batch, encoded_batch in self._encoded_batches(documents):
-            for document, encoded in zip(batch, encoded_batch, strict=True):
-                if proceed is not None:
-                    proceed()
-                links = self._link_one(document, encoded, options)
-                linked.append(LinkedDocument(document.id, links, self.source.kb_version, self.version))
+        for batch, encoded in self._encoded_batches(documents):
+            answers = self._link_batch(batch, encoded, options, proceed or _go_on)
+            linked.extend(
+                LinkedDocument(document.id, links, self.source.kb_version, self.version)
+                for document, links in zip(batch, answers, strict=True)
+            )
         return linked
 
     def _encoded_batches(
@@ -142,104 +121,52 @@ class Linker:
 
     def context(self, text: str, encoded: windows.EncodedText, spans: Spans) -> Context:
         """Gather what a text says of spans (in text order); training and answering share it."""
-        starts, ends = spans.starts.tolist(), spans.ends.tolist()
-        surfaces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
-        vectors = mention_vectors(encoded, starts, ends, self.query_head)
-        return Context(surfaces, vectors, document_words(text, encoded, vectors.window_of, starts, ends, self.store))
+        return gather([Mentioned(Document("", text), encoded, spans)], self.store, self.query_head)
 
-    def prepare(self, document: Document, encoded: windows.EncodedText, spans: Spans) -> Prepared:
-        """Generate candidates for spans (in text order) and compute their features."""
-        context = self.context(document.text, encoded, spans)
-        table = self.generator.generate(context.surfaces, spans.rows, context.vectors.query)
+    def prepare(self, documents: Sequence[Mentioned]) -> Prepared:
+        """Generate candidates for the mentions of documents, and compute their features.
+
+        Many documents at once cost less than one after the other; each gets the same as alone.
+        """
+        context = gather(documents, self.store, self.query_head)
+        rows = np.concatenate([each.spans.rows for each in documents])
+        owners = [number for number, each in enumerate(documents) for _ in range(len(each.spans.rows))]
+        table = self.generator.generate(context.surfaces, rows, context.vectors.query, documents=owners)
         computed = features.compute(context.surfaces, context.words, table, context.vectors, self.store)
-        return Prepared(document, spans, context.surfaces, table, computed)
+        return Prepared(documents, context.surfaces, table, computed)
 
-    def _link_one(
-        self, document: Document, encoded: windows.EncodedText | None, options: LinkOptions
-    ) -> tuple[Link, ...]:
-        given = document.mentions is not None
-        if encoded is None:
-            return tuple(_empty_links(document))
-        spans, order = given_spans(document) if given else (self.detect(document.text, encoded), None)
-        if not len(spans.starts):
-            return ()
-        prepared = self.prepare(document, encoded, spans)
-        scores = self.scorer.score(prepared.table, prepared.features)
-        answers = list(self._answers(prepared, scores, options, given))
-        if order is None:
-            return tuple(link for link in answers if link is not None)
-        placed: list[Link | None] = [None] * len(answers)
-        for position, link in zip(order, answers, strict=True):
-            placed[position] = link
-        return tuple(link for link in placed if link is not None)
-
-    def _answers(self, prepared: Prepared, scores: Scores, options: LinkOptions, given: bool) -> Iterator[Link | None]:
-        table = prepared.table
-        probability, nil = probabilities(table.mention, scores)
-        confidence = self.scorer.calibrate(probability)
-        kept = np.ones(len(table.ordinal), dtype=np.bool_)
-        if options.types:
-            kept = self.store.has_type(table.ordinal, self.store.type_rows(sorted(options.types)))
-            # What means an entity of another type means none of those that were asked for.
-            nil = np.maximum(1 - np.bincount(table.mention, probability * kept, minlength=table.mentions), 0)
-        ranked = np.lexsort((-scores.raw, table.mention))
-        bounds = np.searchsorted(table.mention, np.arange(table.mentions + 1))
-        for index in range(table.mentions):
-            rows = ranked[bounds[index] : bounds[index + 1]]
-            rows = rows[kept[rows]]
-            yield self._answer(prepared, scores, confidence, float(nil[index]), index, rows.tolist(), options, given)
-
-    def _answer(
+    def _link_batch(
         self,
-        prepared: Prepared,
-        scores: Scores,
-        confidence: FloatArray,
-        nil: float,
-        index: int,
-        rows: list[int],
+        documents: Sequence[Document],
+        encoded: Sequence[windows.EncodedText | None],
         options: LinkOptions,
-        given: bool,
-    ) -> Link | None:
-        spans = prepared.spans
-        mention_score = 1.0 if given else float(spans.scores[index])
-        sure = 0.0 if not rows else float(confidence[rows[0]])
-        nil_wins = not rows or nil > self.scorer.nil_threshold or (bool(options.types) and nil > sure)
-        unsure = sure < options.min_confidence or (not given and mention_score * sure < self.scorer.threshold)
-        nobody_asked = mention_score < 0.5 or options.min_confidence > 0 or bool(options.types)
-        if not given and (nobody_asked if nil_wins else unsure):
-            return None
-        linked = not nil_wins and not unsure
-        return Link(
-            start=int(spans.starts[index]),
-            end=int(spans.ends[index]),
-            text=prepared.surfaces[index],
-            mention_score=mention_score,
-            entity=self.store.entity_id(int(prepared.table.ordinal[rows[0]])) if linked else None,
-            confidence=sure if linked else max(nil, 1.0 - sure),
-            nil_probability=nil,
-            candidates=tuple(
-                self._candidate(prepared, scores, confidence, row) for row in rows[: options.max_candidates]
-            ),
-        )
+        proceed: Callable[[], None],
+    ) -> list[tuple[Link, ...]]:
+        answers: list[tuple[Link, ...]] = [()] * len(documents)
+        mentioned: dict[int, Mentioned] = {}
+        for index, (document, vectors) in enumerate(zip(documents, encoded, strict=True)):
+            proceed()
+            if vectors is None:
+                answers[index] = tuple(_empty_links(document))
+            elif len((found := self._mentioned(document, vectors)).spans.starts):
+                mentioned[index] = found
+        if mentioned:
+            proceed()
+            prepared = self.prepare(list(mentioned.values()))
+            scores = self.scorer.score(prepared.table, prepared.features)
+            links_of = Answers(prepared, scores, options, self.scorer, self.store).of_documents()
+            for index, links in zip(mentioned, links_of, strict=True):
+                answers[index] = links
+        return answers
 
-    def _candidate(self, prepared: Prepared, scores: Scores, confidence: FloatArray, row: int) -> Candidate:
-        contributions = (
-            {}
-            if scores.contributions is None
-            else {
-                name: round(float(value), 4)
-                for name, value in zip(scores.names, scores.contributions[row], strict=True)
-                if value
-            }
-        )
-        table = prepared.table
-        return Candidate(
-            entity=self.store.entity_id(int(table.ordinal[row])),
-            score=float(scores.raw[row]),
-            confidence=float(confidence[row]),
-            found_by=found_by(int(table.found[row])),
-            features=contributions,
-        )
+    def _mentioned(self, document: Document, encoded: windows.EncodedText) -> Mentioned:
+        if document.mentions is None:
+            return Mentioned(document, encoded, self.detect(document.text, encoded))
+        return Mentioned(document, encoded, *given_spans(document))
+
+
+def _go_on() -> None:
+    """Let the work go on."""
 
 
 def given_spans(document: Document) -> tuple[Spans, list[int]]:

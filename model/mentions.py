@@ -9,16 +9,16 @@ the best set is kept.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, log1p
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.protocols import AliasMatches, CandidateSource, FloatArray, IntArray
 from model.span_cues import SPAN_CUES, SpanReading, unread
+from model.writing import WORD, Writing, writing_of
 
 FEATURES = (
     "bias",
@@ -47,23 +47,11 @@ _UPPER = "[A-ZÀ-ÖØ-Þ]"
 _WORD = rf"(?:(?:{_UPPER}\w?\.|(?:{_UPPER}\.){{2,}})(?=[^\S\n])|{_UPPER}(?:[\w'’&-]|\.(?=\w))*)"
 _GAP = r"(?:[^\S\n]+(?:\n[^\S\n]*)?|\n[^\S\n]*)"
 NAME = re.compile(rf"\b{_WORD}(?:{_GAP}(?:(?:of|the|de|la|van|von|der|and|&){_GAP})?{_WORD})*")
-WORD = re.compile(r"\w+")
-ARTICLE = re.compile(r"(?:the|a|an)\s+", re.IGNORECASE)
 SENTENCE_START = re.compile(r"(?:(?:^|\n)\W*|[.!?…:]['\"”’)\]]*\s+['\"“‘«(\[]*|[-–—•*]\s+)$")
 PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
-# fmt: off
-FUNCTION_WORDS = frozenset([
-    "a", "an", "the", "of", "in", "on", "at", "by", "for", "to", "from", "with", "and", "or", "but", "as", "is",
-    "are", "was", "were", "be", "been", "being", "he", "she", "it", "they", "we", "you", "i", "his", "her", "its",
-    "their", "our", "your", "my", "me", "him", "them", "us", "this", "that", "these", "those", "there", "here", "who",
-    "whom", "whose", "which", "what", "when", "where", "why", "how", "not", "no", "nor", "so", "if", "then", "than",
-    "too", "very", "can", "will", "just", "should", "would", "could", "may", "might", "must", "do", "does", "did",
-    "has", "have", "had", "more", "most", "some", "any", "all", "both", "each", "few", "other", "such", "only", "own",
-    "same", "also", "into", "over", "under", "after", "before", "between", "during", "about", "against", "out", "up",
-    "down", "off", "again", "further", "once", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "ten", "first", "second", "third", "new", "old",
-])
-# fmt: on
+VOCABULARY = 30522  # of the encoder; its words come by falling frequency
+FIRST_WORD = 996  # what stands before are signs and letters
+UNRANKED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,68 +136,66 @@ def features(
     result = np.zeros((count, len(FEATURES)), dtype=np.float32)
     if not count:
         return result
+    column = {name: result[:, index] for index, name in enumerate(FEATURES)}
     known = spans.rows >= 0
     statistics = np.zeros((count, 5), dtype=np.int64)
     statistics[known] = source.alias_statistics(spans.rows[known])
     if own is not None:
         statistics = np.maximum(statistics - own, 0)
-    names = [match.span() for match in NAME.finditer(text)]
-    name_starts = [start for start, _ in names]
-    starts_sentence: dict[int, bool] = {}
-    cues: list[list[float]] = []
-    pairs = zip(spans.starts.tolist(), spans.ends.tolist(), statistics.tolist(), strict=True)
-    for start, end, numbers in pairs:
-        if start not in starts_sentence:
-            starts_sentence[start] = bool(SENTENCE_START.search(text, max(0, start - 8), start))
-        at = bisect_right(name_starts, start) - 1
-        inside = at >= 0 and end <= names[at][1] and (end - start) < 0.9 * (names[at][1] - names[at][0])
-        cues.append(_cues(text[start:end], starts_sentence[start], inside, numbers, word_ranks))
-    result[:, : -len(SPAN_CUES)] = cues
-    aliases = set(zip(spans.starts[known].tolist(), spans.ends[known].tolist(), strict=True))
+    edges = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
+    _written(column, [writing_of(text[start:end]) for start, end in edges], statistics, word_ranks)
+    at_start = {start: starts_sentence(text, start) for start in set(spans.starts.tolist())}
+    column["bias"][:] = 1
+    column["starts_sentence"][:] = [at_start[start] for start, _ in edges]
+    column["capitalised_in_sentence"][:] = column["capitalised"] * (1 - column["starts_sentence"])
+    column["part_of_name"][:] = _inside_names(text, spans)
+    column["no_alias"][:] = ~known
+    aliases = {span for span, is_alias in zip(edges, known.tolist(), strict=True) if is_alias}
     result[:, -len(SPAN_CUES) :] = (
         unread(count) if reading is None else reading.cues(text, spans.starts, spans.ends, aliases)
     )
-    result[:, FEATURES.index("no_alias")] = ~known
     return result
+
+
+def _written(
+    column: dict[str, FloatArray], writings: Sequence[Writing], statistics: npt.NDArray[Any], word_ranks: dict[str, int]
+) -> None:
+    """Fill in what the spans' characters say, and the counts of spans written so."""
+    words, *cues = zip(*writings, strict=True)
+    written = dict(zip(Writing._fields[1:], np.array(cues, dtype=np.float32), strict=True))
+    upper = written.pop("upper") > 0
+    for name, values in written.items():
+        column[name][:] = values
+    seen = np.where(upper, statistics[:, 1], statistics[:, 3])
+    links = np.where(upper, statistics[:, 2], statistics[:, 4])
+    odds = np.log((links + 0.2) / (np.maximum(seen - links, 0) + 2.0))
+    column["link_log_odds"][:] = np.where(seen > 0, odds, 0.0)
+    column["seen"][:] = seen > 0
+    column["log_count"][:] = np.log1p(statistics[:, 0])
+    column["unseen_lower"][:] = written["lower"] * (seen == 0)
+    ranks = np.array([word_ranks.get(word, UNRANKED) for word in words], dtype=np.int64)
+    frequent = np.where(ranks > FIRST_WORD, np.log(VOCABULARY / (np.maximum(ranks, FIRST_WORD + 1) - 990)), 3.0)
+    column["common_word"][:] = np.where(ranks == UNRANKED, 0.0, frequent)
+
+
+def starts_sentence(text: str, start: int) -> bool:
+    """Tell whether a sentence starts at a word, as far as what stands before it shows."""
+    if text[start - 1 : start] == " " and text[start - 2 : start - 1].isalnum():
+        return False  # of most words this is known without a look at the rest
+    return SENTENCE_START.search(text, max(0, start - 8), start) is not None
+
+
+def _inside_names(text: str, spans: Spans) -> npt.NDArray[np.bool_]:
+    """Tell which spans are only a piece of a longer capitalised name."""
+    names = np.array([(0, 0), *(match.span() for match in NAME.finditer(text))], dtype=np.int64)
+    start, end = names[np.searchsorted(names[1:, 0], spans.starts, side="right")].T
+    return np.asarray((spans.ends <= end) & (spans.ends - spans.starts < 0.9 * (end - start)))
 
 
 def common_words(cues: FloatArray) -> npt.NDArray[np.bool_]:
     """Tell which spans are common words in lower case that no document is known to have linked: they name nothing."""
     names = ("unseen_lower", "single_word", "common_word")
     return np.asarray(np.all([cues[:, FEATURES.index(name)] > 0 for name in names], axis=0))
-
-
-def _cues(
-    surface: str, starts_sentence: bool, inside: bool, statistics: list[int], word_ranks: dict[str, int]
-) -> list[float]:
-    total, upper_seen, upper_links, lower_seen, lower_links = statistics
-    lowered = surface.lower()
-    upper = surface != lowered
-    seen, links = (upper_seen, upper_links) if upper else (lower_seen, lower_links)
-    words = WORD.findall(lowered)
-    first_upper = surface[:1].isupper()
-    rank = word_ranks.get(lowered) if len(words) == 1 else None
-    number = not any(map(str.isalpha, surface))
-    return [
-        1.0,
-        log((links + 0.2) / (max(seen - links, 0) + 2.0)) if seen else 0.0,
-        seen > 0,
-        log1p(total),
-        first_upper,
-        first_upper and not starts_sentence,
-        upper and len(surface) > 1 and surface.isupper(),
-        not upper and not number,
-        log1p(len(words)),
-        len(words) == 1,
-        starts_sentence,
-        number,
-        0.0 if rank is None else log(30522 / (rank - 990)) if rank > 996 else 3.0,
-        inside,
-        0.0,
-        not upper and not seen and not number,
-        all(word in FUNCTION_WORDS for word in words),
-        ARTICLE.match(surface) is not None,
-    ]
 
 
 def best_disjoint(spans: Spans, weights: FloatArray) -> list[int]:

@@ -19,11 +19,11 @@ KeyArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class DocumentWords:
-    """The words of a text that the KB knows, in text order, and where mentions stand among them.
+    """The words of texts that the KB knows, in text order, and where mentions stand among them.
 
     Attributes:
         rows: which word each is.
-        window_of: the window in which each is.
+        window_of: the window in which each is; those of several texts are counted through.
         own: first and last word of each mention (mentions x 2), the last not included.
         near: the same for the mention with its surroundings.
         mention_window: the window of each mention.
@@ -66,6 +66,25 @@ def document_words(
         own=np.searchsorted(places, edges).astype(np.int32),
         near=np.searchsorted(places, edges + around).astype(np.int32),
         mention_window=mention_window,
+    )
+
+
+def words_of_texts(parts: Sequence[DocumentWords], windows: Sequence[int]) -> DocumentWords:
+    """Put the words of texts together.
+
+    Args:
+        parts: the words of each text, with its windows counted from 0 on.
+        windows: how many windows there are before each text.
+    """
+    before = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
+    return DocumentWords(
+        rows=np.concatenate([part.rows for part in parts]),
+        window_of=np.concatenate([part.window_of + first for part, first in zip(parts, windows, strict=True)]),
+        own=np.concatenate([part.own + words for part, words in zip(parts, before, strict=False)]),
+        near=np.concatenate([part.near + words for part, words in zip(parts, before, strict=False)]),
+        mention_window=np.concatenate(
+            [part.mention_window + first for part, first in zip(parts, windows, strict=True)]
+        ),
     )
 
 

@@ -7,7 +7,7 @@ A small network reads the encoder's vectors, which know nothing of upper and low
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,20 +38,29 @@ def wordpiece_marks(text: str, starts: Sequence[int]) -> FloatArray:
         starts: code points at which the wordpieces start, ascending.
     """
     own = np.zeros((len(starts) + 2, MARKS), dtype=np.float32)  # a row of zeros before the first and after the last
-    words = _WORD.finditer(text)
-    word = next(words, None)
-    end_before = 0
-    for row, start in enumerate(starts, start=1):
-        while word is not None and word.end() <= start:
-            end_before = word.end()
-            word = next(words, None)
-        if word is None or start < word.start():
-            own[row, OTHER] = 1
-            continue
-        own[row, _shape(word[0])] = 1
-        own[row, SHAPES] = start == word.start()
-        own[row, SHAPES + 1] = _BREAK.search(text, end_before, word.start()) is not None
+    places = np.asarray(starts, dtype=np.int64)
+    # One more word behind the text, for wordpieces that are behind all words.
+    begins, ends, shapes, breaks = np.array([*_words(text), (len(text), len(text) + 1, OTHER, False)]).T
+    word = np.searchsorted(ends[:-1], places, side="right")
+    inside = np.flatnonzero(begins[word] <= places)
+    word, rows = word[inside], inside + 1
+    own[1:-1, OTHER] = 1
+    own[rows, OTHER] = 0
+    own[rows, shapes[word]] = 1
+    own[rows, SHAPES] = begins[word] == places[inside]
+    own[rows, SHAPES + 1] = breaks[word]
     return np.concatenate([own[:-2], own[1:-1], own[2:]], axis=1)
+
+
+def _words(text: str) -> Iterator[tuple[int, int, int, bool]]:
+    """Yield where each word starts and ends, its shape, and whether a sentence or line begins with it."""
+    before = 0
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        # A space alone is what most words come after.
+        begins = (start != before + 1 or text[before] != " ") and _BREAK.search(text, before, start) is not None
+        yield start, end, _shape(match[0]), begins or before == 0
+        before = end
 
 
 @lru_cache(maxsize=65536)

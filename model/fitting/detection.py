@@ -15,6 +15,7 @@ from model.linker import Linker
 from model.protocols import CandidateSource, FloatArray, IntArray
 from model.span_cues import SpanReading
 from model.types import Document
+from model.writing import ARTICLE
 
 Pair = tuple[int, int]
 BoolArray = npt.NDArray[np.bool_]
@@ -106,7 +107,7 @@ def gold_spans(document: LabelledDocument) -> dict[tuple[int, int], str | None]:
 
 
 def _without_article(text: str, start: int) -> int:
-    article = mentions.ARTICLE.match(text, start)
+    article = ARTICLE.match(text, start)
     return article.end() if article else start
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.evaluation.corpus import NEUTRAL_KINDS, LabelledDocument
-from model.mentions import ARTICLE, FUNCTION_WORDS
 from model.span_head import BEGIN, INSIDE, MARKS, OUTSIDE, SHAPES, wordpiece_marks
+from model.writing import ARTICLE, FUNCTION_WORDS
 
 UNKNOWN = -1
 _WORD = re.compile(r"\w+")

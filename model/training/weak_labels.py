@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from model.evaluation.corpus import LabelledDocument
-from model.mentions import FUNCTION_WORDS, SENTENCE_START, WORD
+from model.mentions import SENTENCE_START
 from model.protocols import CandidateSource, EntityStore
 from model.training.documents import page_name
+from model.writing import FUNCTION_WORDS, WORD
 
 # Links that people made. What is weak itself teaches no further weak labels.
 TRUE_KINDS = frozenset({"anchor", "table", "gold"})

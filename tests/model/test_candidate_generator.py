@@ -15,12 +15,11 @@ from model.candidates import (
     MAX_CANDIDATES,
     CandidateGenerator,
     CandidateTable,
-    _short_forms,
     found_by,
-    is_short_form,
 )
 from model.encoder import unit
 from model.linker import Linker
+from model.short_forms import is_short_form, short_forms
 
 
 def generate(linker: Linker, *surfaces: str) -> CandidateTable:
@@ -140,7 +139,8 @@ def test_an_entity_that_is_to_be_absent_leaves_no_trace(starter_linker: Linker) 
         generator.generate(surfaces, rows, queries),
         generator.generate(surfaces, rows, queries, absent=[city]),
     )
-    assert city in whole.ordinal[whole.mention == 0] and city in whole.ordinal[whole.mention == 1]
+    assert city in whole.ordinal[whole.mention == 0]
+    assert city in whole.ordinal[whole.mention == 1]
     assert city not in without.ordinal
     assert without.totals[0] == whole.totals[0] - whole.count[(whole.mention == 0) & (whole.ordinal == city)].sum()
     assert ((without.found & DENSE > 0).sum(), (whole.found & DENSE > 0).sum()) == (20, 20)
@@ -173,6 +173,22 @@ def test_candidates_are_few_distinct_and_in_a_fixed_order(starter_linker: Linker
     for mention in range(first.mentions):
         own = [row for row, at in zip(rank, first.mention.tolist(), strict=True) if at == mention]
         assert own == sorted(own)
+
+
+def test_short_forms_look_back_in_their_own_document_only(starter_linker: Linker) -> None:
+    surfaces = ["Angela Merkel", "Merkel", "Merkel"]
+    rows, queries = np.full(3, -1, dtype=np.int32), unit(starter_linker.encoder.embed(surfaces))
+    generator = CandidateGenerator(starter_linker.source)
+    together = generator.generate(surfaces, rows, queries, documents=[0, 0, 1])
+    assert together.short_form[together.mention == 1].any()
+    assert not together.short_form[together.mention == 2].any()
+    for run in ((0, 2), (2, 3)):
+        part, alone = (
+            together.of_mentions(*run),
+            generator.generate(surfaces[slice(*run)], rows[: run[1] - run[0]], queries[slice(*run)]),
+        )
+        for name in ("mention", "ordinal", "count", "found", "short_form", "dense", "totals", "rows"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
 
 
 def test_no_mentions_no_candidates(starter_linker: Linker) -> None:
@@ -215,13 +231,13 @@ def test_where_a_candidate_was_found_in_words() -> None:
         ("", "Angela Merkel", False),
     ],
 )
-def test_short_forms(surface: str, longer: str, expected: bool) -> None:
+def testshort_forms(surface: str, longer: str, expected: bool) -> None:
     assert is_short_form(surface, longer) is expected
 
 
 @given(st.lists(st.sampled_from(["Angela", "Merkel", "of", "New", "York", "Ó"]), min_size=1, max_size=5).map(" ".join))
 def test_every_short_form_is_looked_up(longer: str) -> None:
-    assert all(is_short_form(form, longer) for form in _short_forms(longer) if form[:1].isupper() and len(form) > 1)
+    assert all(is_short_form(form, longer) for form in short_forms(longer) if form[:1].isupper() and len(form) > 1)
     words = longer.split(" ")
     outer = {" ".join(words[:n]) for n in range(1, len(words))} | {" ".join(words[n:]) for n in range(1, len(words))}
-    assert outer <= set(_short_forms(longer))
+    assert outer <= set(short_forms(longer))

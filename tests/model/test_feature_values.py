@@ -9,8 +9,9 @@ from encoder_texts import WORDS
 from model import features
 from model.encoder import unit
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, SMOOTHING
-from model.linker import Linker, Prepared, given_spans
+from model.linker import Linker, given_spans
 from model.mention_vectors import LOCAL, mention_vectors
+from model.prepared import Mentioned, Prepared
 from model.types import Document, Span
 from model.windows import EncodedText
 
@@ -23,7 +24,7 @@ def prepare(linker: Linker, text: str = TEXT, names: tuple[str, ...] = NAMES) ->
     document = Document("x", text, spans)
     (encoded,) = linker.encode([document])
     assert encoded is not None
-    return linker.prepare(document, encoded, given_spans(document)[0])
+    return linker.prepare([Mentioned(document, encoded, given_spans(document)[0])])
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_where_it_was_found(tiny_linker: Linker, prepared: Prepared) -> None:
 
 
 def test_meaning(tiny_linker: Linker, prepared: Prepared) -> None:
-    (encoded,) = tiny_linker.encode([prepared.document])
+    (encoded,) = tiny_linker.encode([prepared.documents[0].document])
     assert encoded is not None
     pieces = tiny_linker.encoder.wordpieces([TEXT])[0]
     (at,) = [index for index, (start, _) in enumerate(pieces.offsets) if start == TEXT.index("Paris")]
@@ -176,9 +177,9 @@ def test_features_of_a_long_text_do_not_depend_on_the_block(
     document = Document("x", text, spans)
     (encoded,) = tiny_linker.encode([document])
     assert encoded is not None
-    whole = tiny_linker.prepare(document, encoded, given_spans(document)[0]).features
+    whole = tiny_linker.prepare([Mentioned(document, encoded, given_spans(document)[0])]).features
     monkeypatch.setattr(features, "BLOCK", 1)
-    pieces = tiny_linker.prepare(document, encoded, given_spans(document)[0]).features
+    pieces = tiny_linker.prepare([Mentioned(document, encoded, given_spans(document)[0])]).features
     np.testing.assert_allclose(pieces.candidates, whole.candidates, atol=1e-6)
     np.testing.assert_allclose(pieces.nil, whole.nil, atol=1e-6)
 

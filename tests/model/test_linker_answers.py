@@ -115,6 +115,34 @@ def test_a_documents_links_do_not_depend_on_the_others(starter_linker: Linker) -
     assert [starter_linker.link([document], EVERYTHING)[0] for document in documents] == together
 
 
+def test_given_and_detected_mentions_stand_beside_each_other(starter_linker: Linker) -> None:
+    jordan = PARTS[2].index("Jordan")
+    spans = (Span(jordan, jordan + 6), Span(0, 3))
+    documents = [Document("given", PARTS[2], spans), Document("empty", ""), Document("found", PARTS[2])]
+    documents.append(Document("none", PARTS[2], ()))
+    answers = starter_linker.link(documents, EVERYTHING)
+    assert [(link.start, link.end) for link in answers[0].links] == [(jordan, jordan + 6), (0, 3)]
+    assert answers[1].links == answers[3].links == ()
+    assert [starter_linker.link([document], EVERYTHING)[0] for document in documents] == answers
+
+
+def test_work_goes_on_only_as_long_as_it_may(starter_linker: Linker) -> None:
+    documents = [Document(str(index), PARTS[0]) for index in range(4)]
+    asked = 0
+
+    def proceed() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        starter_linker.link(documents, proceed=proceed)
+    assert asked == 3
+    starter_linker.link(documents, proceed=proceed)
+    assert asked - 3 >= len(documents)
+
+
 def test_threads_get_the_same_answers(starter_linker: Linker) -> None:
     documents = [Document(str(index), text) for index, text in enumerate(PARTS)]
     expected = starter_linker.link(documents, EVERYTHING)

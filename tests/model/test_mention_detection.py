@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.linker import Linker
-from model.mentions import FEATURES, NAME, SENTENCE_START, Spans, best_disjoint, features, propose
+from model.mentions import FEATURES, NAME, SENTENCE_START, Spans, best_disjoint, features, propose, starts_sentence
 from model.types import Document
+from model.writing import writing_of
 
 
 def linked(linker: Linker, text: str) -> list[tuple[str, str]]:
@@ -116,6 +117,28 @@ def test_starts_of_sentences(before: str) -> None:
 @pytest.mark.parametrize("before", ["in ", "the (", "a, ", "well-", "3.", "very, very long and winding road to "])
 def test_middles_of_sentences(before: str) -> None:
     assert not SENTENCE_START.search(before, max(0, len(before) - 8), len(before))
+
+
+@given(st.text(st.sampled_from('aZ9_ .!\n"“-•²'), max_size=10))
+def test_what_is_known_at_a_glance_is_what_the_pattern_says(before: str) -> None:
+    whole = SENTENCE_START.search(before, max(0, len(before) - 8), len(before)) is not None
+    assert starts_sentence(before + "Paris", len(before)) is whole
+
+
+@pytest.mark.parametrize("name", ["The Beatles", "the", "BBC", "1984", "New  York", "é", "\u200b", "x" * 500])
+def test_how_a_name_is_written_is_the_same_the_second_time(name: str) -> None:
+    assert writing_of(name) == writing_of(name) == writing_of("".join(list(name)))
+
+
+def test_how_names_are_written() -> None:
+    beatles, year = writing_of("The Beatles"), writing_of("1984")
+    assert (beatles.word, beatles.upper, beatles.article, beatles.single_word) == ("", True, True, False)
+    assert (year.word, year.number, year.lower, year.capitalised) == ("1984", True, False, False)
+    assert writing_of("May").word == "may"
+    assert writing_of("of the").function_word
+    assert not writing_of("of May Day").function_word
+    assert writing_of("UN").all_capitals
+    assert not writing_of("U").all_capitals
 
 
 def test_cues_of_one_name(starter_linker: Linker) -> None:

@@ -14,6 +14,7 @@ from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fusion.inputs import WindowInputs, candidate_edges, window_inputs
 from model.fusion.network import FusionNetwork, FusionSize
 from model.linker import Linker, given_spans
+from model.prepared import Mentioned
 from model.training.batches import Hiding, labelled_windows, pad, padded_batches, rare_probability
 from model.training.examples import INDEX, ExampleStore, store_examples
 from model.training.fusion_task import FusionTask, set_scales
@@ -36,7 +37,7 @@ def windows_of(linker: Linker, number: int) -> list[WindowInputs]:
     (encoded,) = linker.encode([document])
     assert encoded is not None
     spans, _ = given_spans(document)
-    prepared = linker.prepare(document, encoded, spans)
+    prepared = linker.prepare([Mentioned(document, encoded, spans)])
     vectors = linker.context(document.text, encoded, spans).vectors
     return list(window_inputs(encoded, vectors, prepared.table, prepared.features, linker.store))
 
