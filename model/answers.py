@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
+from model import mentions
 from model.candidates import found_by
+from model.link_evidence import LinkEvidence
+from model.mentions import Spans
 from model.prepared import Prepared
-from model.protocols import EntityStore
+from model.protocols import EntityStore, FloatArray
 from model.scorer import Scorer, Scores, probabilities
 from model.types import Candidate, Link, LinkOptions
+
+Rows = npt.NDArray[np.intp]
+
+EVEN = 0.5  # a found mention that is no link is told as NIL if it is likelier a mention than not, and so is NIL
 
 
 class Answers:
@@ -32,11 +40,39 @@ class Answers:
             # What means an entity of another type means none of those that were asked for.
             nil = np.maximum(1 - np.bincount(table.mention, probability * kept, minlength=table.mentions), 0)
             ranked = ranked[kept[ranked]]
+        confidence = scorer.calibrate(probability)
+        bounds = np.searchsorted(table.mention[ranked], np.arange(table.mentions + 1))
+        some = np.flatnonzero(bounds[1:] > bounds[:-1])
+        sure = np.zeros(table.mentions, dtype=np.float32)
+        sure[some] = self._sure(some, ranked[bounds[some]], confidence, nil)
         # Lists: numbers are taken out of them one by one.
-        self._confidence: list[float] = scorer.calibrate(probability).tolist()
+        self._sure_of: list[float] = sure.tolist()
+        self._confidence: list[float] = confidence.tolist()
         self._nil: list[float] = nil.tolist()
         self._ranked: list[int] = ranked.tolist()
-        self._bounds: list[int] = np.searchsorted(table.mention[ranked], np.arange(table.mentions + 1)).tolist()
+        self._bounds: list[int] = bounds.tolist()
+
+    def _sure(self, mention: Rows, best: Rows, confidence: FloatArray, nil: FloatArray) -> FloatArray:
+        """Return how sure it is of mentions that they mean their best candidates.
+
+        That is the candidates' confidence where the mentions are given. Of those that were found, it has to be asked
+        whether they are mentions, too.
+        """
+        documents, values = self._prepared.documents, self._prepared.features
+        found = np.repeat([each.order is None for each in documents], [len(each.spans.starts) for each in documents])
+        sure = confidence[best]
+        at = np.flatnonzero(found[mention])
+        if len(at):
+            evidence = LinkEvidence(
+                mention_scores=np.concatenate([each.spans.scores for each in documents])[mention[at]],
+                confidence=sure[at],
+                nil=nil[mention[at]],
+                cues=np.concatenate([_cues(each.spans) for each in documents])[mention[at]],
+                best=values.candidates[best[at]],
+                nil_features=values.nil[mention[at]],
+            )
+            sure[at] = self._scorer.link_confidence(evidence)
+        return sure
 
     def of_documents(self) -> Iterator[tuple[Link, ...]]:
         """Yield the links of each document: the given mentions' in their order, else what was found in text order."""
@@ -56,14 +92,12 @@ class Answers:
 
     def _link(self, index: int, start: int, end: int, mention_score: float, given: bool) -> Link | None:
         rows = self._ranked[self._bounds[index] : self._bounds[index + 1]]
-        nil, options = self._nil[index], self._options
-        sure = self._confidence[rows[0]] if rows else 0.0
-        nil_wins = not rows or nil > self._scorer.nil_threshold or (bool(options.types) and nil > sure)
-        unsure = sure < options.min_confidence or (not given and mention_score * sure < self._scorer.threshold)
-        nobody_asked = mention_score < 0.5 or options.min_confidence > 0 or bool(options.types)
-        if not given and (nobody_asked if nil_wins else unsure):
+        nil, sure, options = self._nil[index], self._sure_of[index], self._options
+        missing = not rows or (bool(options.types) and nil > sure) or (given and nil > self._scorer.nil_threshold)
+        linked = not missing and sure >= max(options.min_confidence, 0.0 if given else self._scorer.threshold)
+        asked_for_some = options.min_confidence > 0 or bool(options.types)
+        if not given and not linked and (asked_for_some or mention_score < EVEN or nil < EVEN):
             return None
-        linked = not nil_wins and not unsure
         return Link(
             start=start,
             end=end,
@@ -96,3 +130,7 @@ class Answers:
             found_by=found_by(int(self._prepared.table.found[row])),
             features=contributions,
         )
+
+
+def _cues(spans: Spans) -> FloatArray:
+    return np.zeros((len(spans.starts), len(mentions.FEATURES)), np.float32) if spans.cues is None else spans.cues

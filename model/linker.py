@@ -23,7 +23,7 @@ from model.types import Document, Link, LinkedDocument, LinkOptions
 
 DEFAULT_OPTIONS = LinkOptions()
 BATCH_CHARACTERS = 8_000  # documents encoded together: enough to keep every core busy, small enough to stay in memory
-LIKELY = 0.05  # spans less likely than this to be mentions are not looked at further
+LIKELY = 0.1  # spans less likely than this to be mentions are not looked at further
 UNKNOWN = 0.4  # weight of a name that is no alias beside those inside it: nothing speaks for its ends but their case
 
 
@@ -106,17 +106,15 @@ class Linker:
         return None if self.span_head is None else read_spans(text, encoded, self.span_head)
 
     def detect(self, text: str, encoded: windows.EncodedText) -> Spans:
-        """Find the mentions of a text: non-overlapping spans with the probability that each is one."""
+        """Find the mentions of a text: non-overlapping spans, each with the probability that it is one and its cues."""
         reading = self.read_spans(text, encoded)
         spans = mentions.propose(text, self.source, reading)
         cues = mentions.features(text, spans, self.source, self.word_ranks, reading=reading)
         scores = np.where(mentions.common_words(cues), 0, self.scorer.mention_scores(cues)).astype(np.float32)
-        spans = Spans(spans.starts, spans.ends, spans.rows, scores)
+        spans = Spans(spans.starts, spans.ends, spans.rows, scores, cues)
         # Longer names win over the shorter ones inside them, one or several, unless they are less likely.
-        # What is less likely than the threshold could not be answered, however sure its entity.
-        likely = scores >= max(LIKELY, self.scorer.threshold)
         weights = scores * (spans.ends - spans.starts) * np.where(spans.rows < 0, UNKNOWN, 1.0)
-        weights = np.where(likely, weights, 0.0).astype(np.float32)
+        weights = np.where(scores >= LIKELY, weights, 0.0).astype(np.float32)
         return spans.take(mentions.best_disjoint(spans, weights))
 
     def context(self, text: str, encoded: windows.EncodedText, spans: Spans) -> Context:

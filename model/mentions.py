@@ -62,17 +62,20 @@ class Spans:
         starts, ends: code point offsets.
         rows: the alias that each is, or -1.
         scores: probability that each is a mention.
+        cues: what speaks for each being one (spans x FEATURES); None where that was not asked.
     """
 
     starts: IntArray
     ends: IntArray
     rows: IntArray
     scores: FloatArray
+    cues: FloatArray | None = None
 
     def take(self, chosen: Sequence[int] | IntArray) -> Spans:
         """Return some of the spans."""
         index = np.asarray(chosen, dtype=np.int64)
-        return Spans(self.starts[index], self.ends[index], self.rows[index], self.scores[index])
+        cues = None if self.cues is None else self.cues[index]
+        return Spans(self.starts[index], self.ends[index], self.rows[index], self.scores[index], cues)
 
 
 def propose(text: str, source: CandidateSource, reading: SpanReading | None = None) -> Spans:

@@ -17,6 +17,7 @@ import orjson
 from model import mentions
 from model.candidates import CandidateTable
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
+from model.link_evidence import LINK_FEATURES, LinkEvidence
 from model.manifest import FOLDER, check_file
 from model.protocols import FloatArray, IntArray
 
@@ -61,14 +62,18 @@ class Scorer(Protocol):
         """Turn softmax probabilities into calibrated confidences."""
         ...
 
+    def link_confidence(self, evidence: LinkEvidence) -> FloatArray:
+        """Return the probability that each found mention is one and means its best candidate."""
+        ...
+
     @property
     def nil_threshold(self) -> float:
-        """The probability of NIL above which NIL is answered."""
+        """The probability of NIL above which a given mention is answered with NIL."""
         ...
 
     @property
     def threshold(self) -> float:
-        """The smallest mention_score x confidence at which a detected mention is answered with an entity."""
+        """The least confidence with which a found mention is answered with an entity."""
         ...
 
 
@@ -93,6 +98,7 @@ class FeatureScorer:
         self._candidate = _ordered(candidate, CANDIDATE_FEATURES)
         self._nil = _ordered(nil, NIL_FEATURES)
         self._cues = _ordered(cues, mentions.FEATURES)
+        self._link = _ordered(_vector(weights, "link"), LINK_FEATURES)
         self._units = _units(weights)
         calibration = _vector(weights, "calibration")
         self._slope, self._offset = calibration["slope"], calibration["offset"]
@@ -113,6 +119,10 @@ class FeatureScorer:
     def mention_scores(self, cues: FloatArray) -> FloatArray:
         """Return the probability that each span (cues: spans x model.mentions.FEATURES) is a mention."""
         return _sigmoid(_weighted(cues, self._cues))
+
+    def link_confidence(self, evidence: LinkEvidence) -> FloatArray:
+        """Return the probability that each found mention is one and means its best candidate."""
+        return _sigmoid(_weighted(evidence.values(), self._link))
 
     def calibrate(self, probability: FloatArray) -> FloatArray:
         """Turn softmax probabilities into calibrated confidences (Platt scaling of their log odds)."""
@@ -159,6 +169,10 @@ class SingleFeatureScorer:
     def mention_scores(self, cues: FloatArray) -> FloatArray:
         """As the fitted scorer does."""
         return self.fitted.mention_scores(cues)
+
+    def link_confidence(self, evidence: LinkEvidence) -> FloatArray:
+        """Take being a mention and meaning the candidate for independent of each other."""
+        return evidence.mention_scores * evidence.confidence
 
     def calibrate(self, probability: FloatArray) -> FloatArray:
         """Leave probabilities as they are."""

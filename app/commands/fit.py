@@ -92,11 +92,12 @@ def fit(
     weights_file = out or WEIGHTS
     _make_folder(weights_file)
     every = list(_read(documents, source))
-    whole = list(_read(exhaustive, None))
+    whole: list[LabelledDocument] = list(_read(exhaustive, None))
+    seen: list[LabelledDocument] = []
     chosen = every
     unseen: Unseen = every_mention
     if held_out:
-        unseen, whole = _unseen(settings, whole)
+        unseen, whole, seen = _unseen(settings, whole)
         chosen = [document for document in every if any(unseen(document))]
     chosen = _sample(chosen, sample, seed)
     if not chosen:
@@ -107,7 +108,7 @@ def fit(
         linker = open_pipeline(settings, FeatureScorer(untrained()))
         try:
             report = fit_weights(
-                linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress, unseen
+                linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress, unseen, seen
             )
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
@@ -127,8 +128,10 @@ def _renew_manifest(weights: Path, report: FitReport) -> None:
     typer.echo("The manifest has no scores of these weights: measure them, then namesake model manifest --scores FILE")
 
 
-def _unseen(settings: Settings, exhaustive: list[LabelledDocument]) -> tuple[Unseen, list[LabelledDocument]]:
-    """Return which mentions the encoder's training held out, and the exhaustive documents that it did.
+def _unseen(
+    settings: Settings, exhaustive: list[LabelledDocument]
+) -> tuple[Unseen, list[LabelledDocument], list[LabelledDocument]]:
+    """Return which mentions the encoder's training held out, the exhaustive documents that it did, and the others.
 
     Those are the mentions of held-out pages, and on other pages those of held-out entities: their words were read, but
     nobody told what they mean.
@@ -148,7 +151,8 @@ def _unseen(settings: Settings, exhaustive: list[LabelledDocument]) -> tuple[Uns
         page = some.page_held_out(page_number(page_name(document)))
         return [page or (m.entity is not None and some.entity_held_out(m.entity)) for m in document.mentions]
 
-    return unseen, [d for d in exhaustive if whole.page_held_out(page_number(page_name(d)))]
+    unread = [d for d in exhaustive if whole.page_held_out(page_number(page_name(d)))]
+    return unseen, unread, [d for d in exhaustive if d not in unread]
 
 
 def _make_folder(file: Path) -> None:

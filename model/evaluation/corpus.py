@@ -187,7 +187,7 @@ def _refuse_doubles(document: LabelledDocument, where: str) -> None:
 def _select(documents: Iterable[LabelledDocument], selection: Selection) -> Iterator[LabelledDocument]:
     wanted = (d for d in documents if not selection.sources or d.source in selection.sources)
     if selection.named:
-        wanted = map(_named_only, wanted)
+        wanted = (_named_only(document) for document in wanted)
     if selection.sample is not None:
         yield from _sample(wanted, selection.sample, selection.seed)
         return
