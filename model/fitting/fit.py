@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import orjson
 from model import mentions
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.fitting.ablations import HIDDEN_UNITS, blank, columns
 from model.fitting.detection import fit_detection, gold_spans, unmarked
 from model.fitting.examples import Example, Unseen, every_mention, examples
 from model.fitting.interactions import fit_interactions
@@ -79,6 +80,24 @@ def untrained() -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What weights are learned from, however many times.
+
+    Attributes:
+        documents: how many there are.
+        kept, held_out: their mentions, to learn ranking from and to calibrate on.
+        exhaustive: documents in which every mention is marked.
+        detection: the weights of the cues of mention detection.
+    """
+
+    documents: int
+    kept: list[Example]
+    held_out: list[Example]
+    exhaustive: Sequence[LabelledDocument]
+    detection: dict[str, float]
+
+
 def fit(
     linker: Linker,
     training: Sequence[LabelledDocument],
@@ -90,14 +109,28 @@ def fit(
     progress: Progress,
     unseen: Unseen = every_mention,
 ) -> FitReport:
-    """Fit ranking, NIL, calibration and mention detection.
+    """Fit ranking, NIL, calibration and mention detection; see `collect` and `learn`."""
+    collected = collect(linker, training, all_training, exhaustive, counted, seed, progress, unseen)
+    return learn(linker, collected, version, seed)
+
+
+def collect(
+    linker: Linker,
+    training: Sequence[LabelledDocument],
+    all_training: Iterable[LabelledDocument],
+    exhaustive: Sequence[LabelledDocument],
+    counted: frozenset[str],
+    seed: int,
+    progress: Progress,
+    unseen: Unseen = every_mention,
+) -> Collected:
+    """Compute the features of documents' mentions, and fit mention detection.
 
     Args:
         training: documents whose mentions are links, for ranking and calibration.
         all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
         exhaustive: documents in which every mention is marked, for detection.
         counted: sources of `training` in which alias occurrences were counted, for detection too.
-        version: name of the weights.
         unseen: which mentions of `training` to learn ranking and calibration from.
 
     Raises:
@@ -112,19 +145,34 @@ def fit(
     kept = [example for example in made if not _is_held_out(example.document, seed)]
     held_out = [example for example in made if _is_held_out(example.document, seed)]
     _check_use(kept, held_out, exhaustive)
-    weights = untrained() | {"version": version} | _fit_ranking(kept, seed)
-    calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
     # A page that is partly seen would look as if detection were easy.
     partial = [d for d in training if d.source in counted and all(unseen(d))]
     partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
-    weights["mention"] = _named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
+    detection = _named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
+    return Collected(len(training), kept, held_out, exhaustive, detection)
+
+
+def learn(linker: Linker, collected: Collected, version: str, seed: int, without: Collection[str] = ()) -> FitReport:
+    """Fit ranking, NIL, calibration and thresholds.
+
+    Args:
+        version: name of the weights.
+        without: groups of `model.fitting.ablations.GROUPS`, whose features get a weight of zero.
+
+    Raises:
+        FitError: no answer that was kept for the calibration is right.
+    """
+    kept, held_out = ([blank(e, without) for e in part] for part in (collected.kept, collected.held_out))
+    weights = untrained() | {"version": version, "mention": collected.detection} | _fit_ranking(kept, seed, without)
+    calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
     weights["calibration"] = {**calibration, "threshold": 0.0}
-    threshold, f1 = _best_threshold(linker, FeatureScorer(weights), exhaustive)
+    threshold, f1 = _best_threshold(linker, FeatureScorer(weights), collected.exhaustive)
     weights["calibration"] = {**calibration, "threshold": threshold}
+    held_out_mentions = sum(int(example.counts.sum()) for example in held_out)
     return FitReport(
-        documents=len(training),
-        mentions=sum(int(example.counts.sum()) for example in made),
-        held_out_mentions=sum(int(example.counts.sum()) for example in held_out),
+        documents=collected.documents,
+        mentions=sum(int(example.counts.sum()) for example in kept) + held_out_mentions,
+        held_out_mentions=held_out_mentions,
         held_out_accuracy=accuracy,
         held_out_calibration_error=error,
         detection_f1=f1,
@@ -155,13 +203,14 @@ def _is_held_out(document: str, seed: int) -> bool:
     return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
 
 
-def _fit_ranking(made: Sequence[Example], seed: int) -> dict[str, object]:
+def _fit_ranking(made: Sequence[Example], seed: int, without: Collection[str]) -> dict[str, object]:
     """Fit one weight a candidate feature and one a NIL feature, and the hidden units."""
     split = len(CANDIDATE_FEATURES)
     choices = _choices(made)
     not_negative = [CANDIDATE_FEATURES.index(name) for name in NOT_NEGATIVE]
     linear = fit_choices(choices, not_negative=not_negative)
-    units = fit_interactions(choices, linear, split, not_negative, seed)
+    unseen = [*not_negative, *columns(without)]
+    units = [] if HIDDEN_UNITS in without else fit_interactions(choices, linear, split, unseen, seed)
     return {
         "candidate": _named(CANDIDATE_FEATURES, linear[:split]),
         "nil": _named(NIL_FEATURES, linear[split:]),
