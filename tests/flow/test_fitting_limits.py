@@ -35,6 +35,17 @@ def test_a_wrong_place_for_the_weights_is_told_before_anything_is_read(tmp_path:
         fit_command(nowhere, nowhere, out=tmp_path / "file" / "weights.json")
 
 
+def test_ablations_that_contradict_other_options_are_told_before_anything_is_read(tmp_path: Path) -> None:
+    nowhere = [tmp_path / "nothing.jsonl"]
+    with pytest.raises(CommandError, match=r"no group of features 'typos': name one of types, relations"):
+        fit_command(nowhere, nowhere, out=tmp_path / "weights.json", without=["typos"])
+    with pytest.raises(CommandError, match="must not replace the shipped ones"):
+        fit_command(nowhere, nowhere, without=["types"])
+    with pytest.raises(CommandError, match="leave --out and --without away"):
+        fit_command(nowhere, nowhere, out=tmp_path / "weights.json", ablations=tmp_path / "all")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_weights_that_the_settings_name_are_used(starter_service: "Service", tmp_path: Path) -> None:
     named = tmp_path / "weights.json"
     settings = Settings(home=starter_service.settings.home, database_url=None, scorer=named)
