@@ -90,8 +90,9 @@ def fit(
     """
     from app.progress import step_bars
     from app.service import open_database
+    from model.fitting.collecting import FitError, collect
     from model.fitting.examples import every_mention
-    from model.fitting.fit import FitError, collect, learn, save, untrained
+    from model.fitting.fit import learn, save, untrained
     from model.manifest import is_shipped
     from model.scorer import FeatureScorer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,40 +10,25 @@ import numpy as np
 import orjson
 
 from model import mentions
-from model.evaluation.corpus import LabelledDocument, stable_hash
+from model.evaluation.corpus import LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fitting.ablations import HIDDEN_UNITS, blank, columns
-from model.fitting.detection import fit_detection, gold_spans, unmarked
-from model.fitting.examples import Example, Unseen, every_mention, examples
+from model.fitting.collecting import Collected, FitError, Progress, collect, named
+from model.fitting.detection import gold_spans, unmarked
+from model.fitting.examples import Example, Unseen, every_mention
 from model.fitting.interactions import fit_interactions
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
-from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker
 from model.protocols import FloatArray
 from model.scorer import FeatureScorer, probabilities
 from model.types import Document
 
-HELD_OUT = 0.15  # of the pages, for calibration
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
 THRESHOLDS = np.arange(0.02, 0.9, 0.01)
 NEARLY = 0.01  # of F1
-BLOCK = 64
 # Wikipedia links a name once, so its links are hardly ever short forms of a name before; that they mean something else
 # then holds for links only.
 NOT_NEGATIVE = ("short_form",)
-MOST_PARTIAL = 1000  # documents with links that detection is learned from, beside the exhaustive ones
-
-
-Progress = Callable[[str, int, int], None]
-
-
-class FitError(ValueError):
-    """The documents do not teach what is to be learned; `detail` says what is missing, `remedy` what to do."""
-
-    def __init__(self, detail: str, remedy: str) -> None:
-        super().__init__(f"{detail}; {remedy}")
-        self.detail = detail
-        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +65,6 @@ def untrained() -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What weights are learned from, however many times.
-
-    Attributes:
-        documents: how many there are.
-        kept, held_out: their mentions, to learn ranking from and to calibrate on.
-        exhaustive: documents in which every mention is marked.
-        detection: the weights of the cues of mention detection.
-    """
-
-    documents: int
-    kept: list[Example]
-    held_out: list[Example]
-    exhaustive: Sequence[LabelledDocument]
-    detection: dict[str, float]
-
-
 def fit(
     linker: Linker,
     training: Sequence[LabelledDocument],
@@ -112,44 +79,6 @@ def fit(
     """Fit ranking, NIL, calibration and mention detection; see `collect` and `learn`."""
     collected = collect(linker, training, all_training, exhaustive, counted, seed, progress, unseen)
     return learn(linker, collected, version, seed)
-
-
-def collect(
-    linker: Linker,
-    training: Sequence[LabelledDocument],
-    all_training: Iterable[LabelledDocument],
-    exhaustive: Sequence[LabelledDocument],
-    counted: frozenset[str],
-    seed: int,
-    progress: Progress,
-    unseen: Unseen = every_mention,
-) -> Collected:
-    """Compute the features of documents' mentions, and fit mention detection.
-
-    Args:
-        training: documents whose mentions are links, for ranking and calibration.
-        all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
-        exhaustive: documents in which every mention is marked, for detection.
-        counted: sources of `training` in which alias occurrences were counted, for detection too.
-        unseen: which mentions of `training` to learn ranking and calibration from.
-
-    Raises:
-        FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
-    """
-    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
-    pages.add(all_training)
-    made: list[Example] = []
-    for start in range(0, len(training), BLOCK):
-        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start, unseen))
-        progress("examples", min(start + BLOCK, len(training)), len(training))
-    kept = [example for example in made if not _is_held_out(example.document, seed)]
-    held_out = [example for example in made if _is_held_out(example.document, seed)]
-    _check_use(kept, held_out, exhaustive)
-    # A page that is partly seen would look as if detection were easy.
-    partial = [d for d in training if d.source in counted and all(unseen(d))]
-    partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
-    detection = _named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
-    return Collected(len(training), kept, held_out, exhaustive, detection)
 
 
 def learn(linker: Linker, collected: Collected, version: str, seed: int, without: Collection[str] = ()) -> FitReport:
@@ -186,23 +115,6 @@ def save(weights: dict[str, object], path: Path) -> None:
     path.write_bytes(orjson.dumps(weights, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:
-    for part, name in ((kept, "learned from"), (held_out, "held out for the calibration")):
-        if not any((example.gold[example.counts] >= 0).any() for example in part):
-            raise FitError(
-                f"no mention that could be {name} names an entity of the knowledge base among its candidates",
-                f"give documents of this knowledge base, of enough pages (one in {1 / HELD_OUT:.0f} is held out)",
-            )
-    if not any(document.mentions for document in exhaustive):
-        raise FitError(
-            "no document has all its mentions marked", "give some with --exhaustive, to learn detection from"
-        )
-
-
-def _is_held_out(document: str, seed: int) -> bool:
-    return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
-
-
 def _fit_ranking(made: Sequence[Example], seed: int, without: Collection[str]) -> dict[str, object]:
     """Fit one weight a candidate feature and one a NIL feature, and the hidden units."""
     split = len(CANDIDATE_FEATURES)
@@ -212,13 +124,13 @@ def _fit_ranking(made: Sequence[Example], seed: int, without: Collection[str]) -
     unseen = [*not_negative, *columns(without)]
     units = [] if HIDDEN_UNITS in without else fit_interactions(choices, linear, split, unseen, seed)
     return {
-        "candidate": _named(CANDIDATE_FEATURES, linear[:split]),
-        "nil": _named(NIL_FEATURES, linear[split:]),
+        "candidate": named(CANDIDATE_FEATURES, linear[:split]),
+        "nil": named(NIL_FEATURES, linear[split:]),
         "together": [
             {
                 "bias": round(unit.bias, 5),
                 "outer": round(unit.outer, 5),
-                "weights": _named(CANDIDATE_FEATURES, np.array(unit.weights)),
+                "weights": named(CANDIDATE_FEATURES, np.array(unit.weights)),
             }
             for unit in units
         ],
@@ -321,7 +233,3 @@ def _best_threshold(
     f1 = np.array([2 * hits[ranked >= t].sum() / max((ranked >= t).sum() + total, 1) for t in THRESHOLDS])
     best = int(np.flatnonzero(f1 >= f1.max() - NEARLY)[0])
     return float(THRESHOLDS[best]), float(f1[best])
-
-
-def _named(names: Sequence[str], values: Array) -> dict[str, float]:
-    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}

@@ -11,7 +11,8 @@ from app.commands.fit import fit as fit_command
 from app.settings import Settings
 from app.terminal import CommandError
 from model.evaluation.corpus import GoldMention, LabelledDocument
-from model.fitting.fit import FitError, fit
+from model.fitting.collecting import FitError
+from model.fitting.fit import fit
 from model.scorer import WEIGHTS, ScorerError
 
 if TYPE_CHECKING:

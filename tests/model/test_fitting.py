@@ -11,7 +11,8 @@ from model.evaluation import GoldMention, LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.features import FEATURES as FEATURES_OF_CHOICES
 from model.fitting.ablations import GROUPS, check_groups, columns
-from model.fitting.fit import FitError, FitReport, collect, fit, learn, save, untrained
+from model.fitting.collecting import FitError, collect
+from model.fitting.fit import FitReport, fit, learn, save, untrained
 from model.fitting.interactions import fit_interactions
 from model.fitting.logit import Choices
 from model.linker import Linker
