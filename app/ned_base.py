@@ -19,6 +19,7 @@ from model.training.config import TrainingConfig
 from model.training.ned_base_data import choose_documents, fingerprint, load_mentions, store_mentions
 from model.training.ned_base_task import NedBaseTask
 from model.training.split import Split
+from model.training.task import TrainingError
 
 
 def prepare(settings: Settings, config: TrainingConfig, progress: Advance) -> tuple[NedBaseTask, Callable[[], str]]:
@@ -26,12 +27,16 @@ def prepare(settings: Settings, config: TrainingConfig, progress: Advance) -> tu
 
     Raises:
         SnapshotError: there is no index that the encoder can use.
+        CorpusError: a document is not as it should be.
+        TrainingError: there are no documents.
     """
     with open_database(settings):
         linker = open_pipeline(settings, FeatureScorer(untrained()))
     paths = (*config.data.documents, *config.data.weak)
-    every = [document for path in paths for document in read_documents(path)]
+    every = (document for path in paths for document in read_documents(path))
     documents = choose_documents(every, config.data.sources, config.optimisation.seed)
+    if not documents:
+        raise TrainingError("There is nothing to train on: check data.documents, and the rates in data.sources")
     name = fingerprint(linker, documents)
     folder = config.checkpoints.folder / f"mentions-{name}"
     store_mentions(linker, documents, folder, lambda done: progress("documents", done, len(documents)))

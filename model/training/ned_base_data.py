@@ -7,7 +7,7 @@ there whole or not at all, so that an interrupted run goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class StoredMentions:
 
 
 def choose_documents(
-    documents: Sequence[LabelledDocument], rates: Mapping[str, float], seed: int
+    documents: Iterable[LabelledDocument], rates: Mapping[str, float], seed: int
 ) -> list[LabelledDocument]:
     """Return the documents that are shown at all, shuffled: of a source with a rate below 1, always the same share."""
     chosen: list[tuple[float, LabelledDocument]] = []

@@ -86,6 +86,10 @@ def test_ned_base_is_trained_and_measured_beside_the_linker(starter_service: "Se
     trained = folder / "checkpoints" / "ned-base.safetensors"
     assert f"namesake evaluate --ned-base {trained}" in result.stdout
     assert "went on at" in train(starter_service, config).stdout
+    (folder / "none.toml").write_text(config.read_text() + "[data.sources]\nnews = 0\n")
+    result = train(starter_service, folder / "none.toml")
+    assert result.returncode == 2
+    assert "check data.documents, and the rates in data.sources" in result.stderr
     weights.write_bytes(WEIGHTS.read_bytes())
     documents, numbers = str(folder / "documents.jsonl"), folder / "numbers.json"
     extra = ("--weights", str(weights), "--ned-base", str(trained), "--json", str(numbers))
