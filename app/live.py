@@ -17,6 +17,7 @@ from kb.snapshot import Snapshot
 from model.encoder import Encoder, FloatArray
 from model.entity_encoder import EntityEncoder
 from model.linker import Linker
+from model.ned_base import NedBase, NedBaseLinker
 from model.scorer import FeatureScorer, SingleFeatureScorer
 from model.types import Document, LinkedDocument, LinkOptions
 
@@ -162,6 +163,20 @@ class LiveLinker:
         feature, scale = BASELINES[name]
         search = self._view.search
         return Linker(self.model.encoder, search, search, SingleFeatureScorer(name, feature, self.model.scorer, scale))
+
+    def weighted(self, scorer: FeatureScorer) -> Linker:
+        """Return a linker over the same knowledge base with other weights."""
+        search = self._view.search
+        return Linker(self.model.encoder, search, search, scorer)
+
+    def ned_base(self, learned: NedBase) -> Linker:
+        """Return the baseline ned-base over the same knowledge base and mentions.
+
+        Raises:
+            NedBaseError: it was trained with another encoder.
+        """
+        search = self._view.search
+        return NedBaseLinker(self.model.encoder, search, search, self.model.scorer, learned)
 
     def close(self) -> None:
         """Let go of the snapshot; its files are unmapped when the last answer is done with them."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from model import features, mentions, windows
 from model.answers import Answers
-from model.candidates import CandidateGenerator
+from model.candidates import CandidateGenerator, CandidateTable
 from model.encoder import Encoder
 from model.mentions import Spans
 from model.prepared import Context, Mentioned, Prepared, gather
@@ -127,11 +127,15 @@ class Linker:
         Many documents at once cost less than one after the other; each gets the same as alone.
         """
         context = gather(documents, self.store, self.query_head)
-        rows = np.concatenate([each.spans.rows for each in documents])
-        owners = [number for number, each in enumerate(documents) for _ in range(len(each.spans.rows))]
-        table = self.generator.generate(context.surfaces, rows, context.vectors.query, documents=owners)
+        table = self.candidates(documents, context)
         computed = features.compute(context.surfaces, context.words, table, context.vectors, self.store)
         return Prepared(documents, context.surfaces, table, computed)
+
+    def candidates(self, documents: Sequence[Mentioned], context: Context) -> CandidateTable:
+        """Generate candidates for the mentions of documents."""
+        rows = np.concatenate([each.spans.rows for each in documents])
+        owners = [number for number, each in enumerate(documents) for _ in range(len(each.spans.rows))]
+        return self.generator.generate(context.surfaces, rows, context.vectors.query, documents=owners)
 
     def _link_batch(
         self,

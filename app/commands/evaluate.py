@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +13,10 @@ from app.terminal import CommandError, command_settings
 
 if TYPE_CHECKING:
     from model.evaluation import Corpus, Evaluation, KnowledgeBase, Linker, Settings
+    from model.ned_base import NedBase
+    from model.scorer import FeatureScorer
+
+    Other = tuple[str, FeatureScorer | NedBase]
 
 Mode = Literal["d2kb", "a2kb"]
 
@@ -21,6 +25,8 @@ BASELINES = ("prior-only", "cosine-only")
 
 BENCHMARK_HELP = "Labelled documents (.jsonl or .jsonl.gz); may be repeated."
 MODE_HELP = "d2kb: gold mentions are given. a2kb: plain text, mentions are to be found too."
+WEIGHTS_HELP = "Weights that `namesake fit` wrote, as another system with the file's name; may be repeated."
+NED_BASE_HELP = "File of the baseline ned-base, as another system: see docs/ablations.md."
 SOURCE_HELP = "Only documents of this source; may be repeated."
 NAMED_HELP = "Gold without a capital letter counts neither way: scores of named entities alone."
 
@@ -40,6 +46,8 @@ def evaluate_command(
     examples: Annotated[int, typer.Option(min=0, help="Error examples to keep of each kind.")] = 10,
     json: Annotated[Path | None, typer.Option(help="Write all numbers here; - for standard output.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write index.html with pictures into this folder.")] = None,
+    weights: Annotated[list[Path] | None, typer.Option(help=WEIGHTS_HELP, show_default=False)] = None,
+    ned_base: Annotated[Path | None, typer.Option(help=NED_BASE_HELP, show_default=False)] = None,
 ) -> None:
     """Measure how well names are linked, beside the baselines prior-only and cosine-only.
 
@@ -59,10 +67,29 @@ def evaluate_command(
     from model.evaluation import Corpus, Selection, Settings
 
     corpus = Corpus((*benchmark, *(more or ())), Selection(tuple(source or ()), limit, sample, seed, named))
+    others = _others(weights or [], ned_base)
     documents = _check(corpus)
     _make_folders(json, report)
     run_settings = Settings(min_confidence=min_confidence, seed=seed, examples=examples)
-    publish(_evaluate(corpus, documents, mode, run_settings), json, report)
+    publish(_evaluate(corpus, documents, mode, run_settings, others), json, report)
+
+
+def _others(weights: list[Path], ned_base: Path | None) -> list[Other]:
+    """Read the files of systems to compare with, so that one which cannot be used is told at once.
+
+    Raises:
+        CommandError: two systems would have the same name.
+        ScorerError, NedBaseError: a file cannot be used.
+    """
+    from model.ned_base import NAME, read_ned_base
+    from model.scorer import load_scorer
+
+    names = [SYSTEM, *BASELINES, NAME, *(path.stem for path in weights)]
+    doubles = {name for name in names if names.count(name) > 1}
+    if doubles:
+        raise CommandError(f"Two systems would be called {min(doubles)}", "give each file of --weights another name")
+    found: list[Other] = [(path.stem, load_scorer(path)) for path in weights]
+    return found if ned_base is None else [*found, (NAME, read_ned_base(ned_base))]
 
 
 def _check(corpus: Corpus) -> int:
@@ -95,12 +122,16 @@ def _make_folders(json: Path | None, report: Path | None) -> None:
         raise CommandError(f"{json} is a folder", "name a file for --json")
 
 
-def _evaluate(corpus: Corpus, documents: int, mode: Mode, settings: Settings) -> Evaluation:
+def _evaluate(corpus: Corpus, documents: int, mode: Mode, settings: Settings, others: Sequence[Other]) -> Evaluation:
     from app.service import open_service
+    from model.scorer import FeatureScorer
 
     with open_service(command_settings(), build=True) as service:
         systems: dict[str, Linker] = {SYSTEM: service.linker}
         systems |= {name: service.baseline(name) for name in BASELINES}
+        for name, made in others:
+            linker = service.linker
+            systems[name] = linker.weighted(made) if isinstance(made, FeatureScorer) else linker.ned_base(made)
         return run(corpus, documents, systems, service.knowledge_base, mode, settings)
 
 

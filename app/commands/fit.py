@@ -27,6 +27,8 @@ HELD_OUT_HELP = (
     "Learn only from the mentions that the encoder's training held out: of these very documents, the others look too "
     "easy."
 )
+WITHOUT_HELP = "Group of features that gets no weight, to measure what it is worth; may be repeated. Needs --out."
+ABLATIONS_HELP = "Write the weights with all features, and those without each group, into this folder instead."
 SOURCE_HELP = "Only documents of this source; may be repeated."
 
 
@@ -71,6 +73,12 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the hidden candidates and the held-out pages.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write the weights; the shipped ones by default.")] = None,
     version: Annotated[str, typer.Option(help="Name of the weights, shown in every answer.")] = "features-1",
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="GROUP", help=WITHOUT_HELP, show_default=False)
+    ] = None,
+    ablations: Annotated[
+        Path | None, typer.Option("--ablations", metavar="DIR", help=ABLATIONS_HELP, show_default=False)
+    ] = None,
 ) -> None:
     """Fit the weights of the feature scorer: ranking, NIL, calibration and mention detection.
 
@@ -82,15 +90,16 @@ def fit(
     """
     from app.progress import step_bars
     from app.service import open_database
+    from model.fitting.collecting import FitError, collect
     from model.fitting.examples import every_mention
-    from model.fitting.fit import FitError, save, untrained
-    from model.fitting.fit import fit as fit_weights
+    from model.fitting.fit import learn, save, untrained
     from model.manifest import is_shipped
-    from model.scorer import WEIGHTS, FeatureScorer
+    from model.scorer import FeatureScorer
 
     settings = command_settings()
-    weights_file = out or WEIGHTS
-    _make_folder(weights_file)
+    wanted = _wanted(out, without or [], ablations)
+    for weights_file in wanted:
+        _make_folder(weights_file)
     every = list(_read(documents, source))
     whole: list[LabelledDocument] = list(_read(exhaustive, None))
     seen: list[LabelledDocument] = []
@@ -107,15 +116,38 @@ def fit(
     with open_database(settings), step_bars() as progress:
         linker = open_pipeline(settings, FeatureScorer(untrained()))
         try:
-            report = fit_weights(
-                linker, chosen, every, whole, frozenset(counted or ()), version, seed, progress, unseen, seen
-            )
+            collected = collect(linker, chosen, every, whole, frozenset(counted or ()), seed, progress, unseen, seen)
+            for weights_file, groups in wanted.items():
+                named = version + "".join(f"-without-{group}" for group in groups)
+                report = learn(linker, collected, named, seed, groups)
+                save(report.weights, weights_file)
+                typer.echo(f"{weights_file}:\n{report.summary()}" if ablations else report.summary())
+                if is_shipped(weights_file):
+                    _renew_manifest(weights_file, report)
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
-    save(report.weights, weights_file)
-    typer.echo(report.summary())
-    if is_shipped(weights_file):
-        _renew_manifest(weights_file, report)
+
+
+def _wanted(out: Path | None, without: list[str], ablations: Path | None) -> dict[Path, tuple[str, ...]]:
+    """Return the files to write, each with the groups of features that it does without.
+
+    Raises:
+        CommandError: the options contradict each other, or there is no such group.
+    """
+    from model.fitting.ablations import GROUPS, check_groups
+    from model.scorer import WEIGHTS
+
+    if ablations is not None:
+        if out is not None or without:
+            raise CommandError("--ablations writes its own files", "leave --out and --without away")
+        return {ablations / "full.json": ()} | {ablations / f"without-{name}.json": (name,) for name in GROUPS}
+    try:
+        check_groups(without)
+    except ValueError as error:
+        raise CommandError("--without cannot be used", str(error)) from None
+    if without and out is None:
+        raise CommandError("Weights without some features must not replace the shipped ones", "name a file with --out")
+    return {out or WEIGHTS: tuple(without)}
 
 
 def _renew_manifest(weights: Path, report: FitReport) -> None:

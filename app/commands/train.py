@@ -10,7 +10,7 @@ import typer
 from app.terminal import CommandError, command_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from model.training.config import TrainingConfig
     from model.training.encoder_data import EncoderData, KnownEntity
     from model.training.encoder_task import EncoderTask
-    from model.training.task import Status
+    from model.training.task import Status, Task
 
 TRAINED = "encoder.safetensors"
 CONFIG_HELP = "TOML file that describes the training; see docs/training.md."
@@ -34,17 +34,17 @@ def train(
     """Train the encoder to read mentions near to what they mean, and to find them.
 
     The knowledge base says what its entities are called and what they are; the documents say which of them is meant.
-    Interrupted at whatever moment, the same command goes on. A GPU is used where there is one.
+    Interrupted at whatever moment, the same command goes on. A GPU is used where there is one. With model.entity_ids,
+    the baseline ned-base is trained instead, on top of the encoder as it is.
 
     Example:
     namesake train --config encoder.toml
     """
+    from app import ned_base
     from app.progress import step_bars
-    from app.service import open_database
     from model.evaluation.corpus_lines import CorpusError
     from model.training.checkpoints import CheckpointError
     from model.training.config import ConfigError, read_config
-    from model.training.encoder_network import save_trained
     from model.training.loop import train as run
     from model.training.task import TrainingError
 
@@ -52,9 +52,8 @@ def train(
     try:
         described = read_config(config)
         with step_bars() as progress:
-            with open_database(settings) as engine:
-                data = _packed(settings, engine, described, progress)
-            task = _task(settings, described, data)
+            prepare = ned_base.prepare if described.model.entity_ids else _prepare
+            task, save = prepare(settings, described, progress)
             result = run(task, described, lambda status: _told(status, progress), fresh=fresh, warn=_warn)
     except CorpusError as error:
         raise CommandError(error.detail, error.remedy) from None
@@ -63,12 +62,27 @@ def train(
     typer.echo(result.summary())
     if result.interrupted is not None:
         raise typer.Exit(130)
-    out = described.checkpoints.folder / TRAINED
-    save_trained(task.module, out, _encoder_hash(settings), _held_out(described))
-    typer.echo(
-        f"Trained: {out}\nUse it: set NAMESAKE_ADAPTER={out}, build the index (namesake index build), and fit the "
-        "scorer to it (namesake fit --held-out)"
-    )
+    typer.echo(save())
+
+
+def _prepare(settings: Settings, config: TrainingConfig, progress: Advance) -> tuple[Task, Callable[[], str]]:
+    """Return the task, and what writes the trained file and says how it is used."""
+    from app.service import open_database
+    from model.training.encoder_network import save_trained
+
+    with open_database(settings) as engine:
+        data = _packed(settings, engine, config, progress)
+    task = _task(settings, config, data)
+
+    def save() -> str:
+        out = config.checkpoints.folder / TRAINED
+        save_trained(task.module, out, _encoder_hash(settings), _held_out(config))
+        return (
+            f"Trained: {out}\nUse it: set NAMESAKE_ADAPTER={out}, build the index (namesake index build), and fit the "
+            "scorer to it (namesake fit --held-out)"
+        )
+
+    return task, save
 
 
 def _packed(settings: Settings, engine: Engine, config: TrainingConfig, progress: Advance) -> EncoderData:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,38 +10,23 @@ import numpy as np
 import orjson
 
 from model import mentions
-from model.evaluation.corpus import LabelledDocument, stable_hash
+from model.evaluation.corpus import LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
-from model.fitting.detection import fit_detection
-from model.fitting.examples import Example, Unseen, every_mention, examples
+from model.fitting.ablations import HIDDEN_UNITS, blank, columns
+from model.fitting.collecting import Collected, FitError, Progress, collect, named
+from model.fitting.examples import Example, Unseen, every_mention
 from model.fitting.interactions import fit_interactions
 from model.fitting.linking import fit_linking
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
-from model.fitting.pages import PageCounts, page_of
 from model.link_evidence import LINK_FEATURES
 from model.linker import Linker
 from model.protocols import FloatArray
 from model.scorer import FeatureScorer, probabilities
 
-HELD_OUT = 0.15  # of the pages, for calibration
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
-BLOCK = 64
 # Wikipedia links a name once, so its links are hardly ever short forms of a name before; that they mean something else
 # then holds for links only.
 NOT_NEGATIVE = ("short_form",)
-MOST_PARTIAL = 1000  # documents with links that detection is learned from, beside the exhaustive ones
-
-
-Progress = Callable[[str, int, int], None]
-
-
-class FitError(ValueError):
-    """The documents do not teach what is to be learned; `detail` says what is missing, `remedy` what to do."""
-
-    def __init__(self, detail: str, remedy: str) -> None:
-        super().__init__(f"{detail}; {remedy}")
-        self.detail = detail
-        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,45 +76,34 @@ def fit(
     unseen: Unseen = every_mention,
     seen: Sequence[LabelledDocument] = (),
 ) -> FitReport:
-    """Fit ranking, NIL, calibration, mention detection, and when to answer.
+    """Fit ranking, NIL, calibration, mention detection, and when to answer; see `collect` and `learn`."""
+    collected = collect(linker, training, all_training, exhaustive, counted, seed, progress, unseen, seen)
+    return learn(linker, collected, version, seed)
+
+
+def learn(linker: Linker, collected: Collected, version: str, seed: int, without: Collection[str] = ()) -> FitReport:
+    """Fit ranking, NIL, calibration, and when to answer.
 
     Args:
-        training: documents whose mentions are links, for ranking and calibration.
-        all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
-        exhaustive: documents in which every mention is marked, for detection.
-        counted: sources of `training` in which alias occurrences were counted, for detection too.
         version: name of the weights.
-        unseen: which mentions of `training` to learn ranking and calibration from.
-        seen: exhaustive documents whose mentions the encoder learned to find: they teach no detection, but when to
-            answer.
+        without: groups of `model.fitting.ablations.GROUPS`, whose features get a weight of zero.
 
     Raises:
-        FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
+        FitError: no answer that was kept for the calibration is right.
     """
-    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
-    pages.add(all_training)
-    made: list[Example] = []
-    for start in range(0, len(training), BLOCK):
-        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start, unseen))
-        progress("examples", min(start + BLOCK, len(training)), len(training))
-    kept = [example for example in made if not _is_held_out(example.document, seed)]
-    held_out = [example for example in made if _is_held_out(example.document, seed)]
-    _check_use(kept, held_out, exhaustive)
-    weights = untrained() | {"version": version} | _fit_ranking(kept, seed)
+    kept, held_out = ([blank(e, without) for e in part] for part in (collected.kept, collected.held_out))
+    weights = untrained() | {"version": version, "mention": collected.detection} | _fit_ranking(kept, seed, without)
     calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
-    # A page that is partly seen would look as if detection were easy.
-    partial = [d for d in training if d.source in counted and all(unseen(d))]
-    partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
-    weights["mention"] = _named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
     weights["calibration"] = {**calibration, "threshold": 0.0}
     fitted = Linker(linker.encoder, linker.source, linker.store, FeatureScorer(weights))
-    linking = fit_linking(fitted, [*exhaustive, *seen], seed)
-    weights["link"] = _named(LINK_FEATURES, linking.weights)
+    linking = fit_linking(fitted, collected.exhaustive, seed, columns(without, LINK_FEATURES))
+    weights["link"] = named(LINK_FEATURES, linking.weights)
     weights["calibration"] = {**calibration, "threshold": linking.threshold}
+    held_out_mentions = sum(int(example.counts.sum()) for example in held_out)
     return FitReport(
-        documents=len(training),
-        mentions=sum(int(example.counts.sum()) for example in made),
-        held_out_mentions=sum(int(example.counts.sum()) for example in held_out),
+        documents=collected.documents,
+        mentions=sum(int(example.counts.sum()) for example in kept) + held_out_mentions,
+        held_out_mentions=held_out_mentions,
         held_out_accuracy=accuracy,
         held_out_calibration_error=error,
         detection_f1=linking.f1,
@@ -143,38 +117,22 @@ def save(weights: dict[str, object], path: Path) -> None:
     path.write_bytes(orjson.dumps(weights, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:
-    for part, name in ((kept, "learned from"), (held_out, "held out for the calibration")):
-        if not any((example.gold[example.counts] >= 0).any() for example in part):
-            raise FitError(
-                f"no mention that could be {name} names an entity of the knowledge base among its candidates",
-                f"give documents of this knowledge base, of enough pages (one in {1 / HELD_OUT:.0f} is held out)",
-            )
-    if not any(document.mentions for document in exhaustive):
-        raise FitError(
-            "no document has all its mentions marked", "give some with --exhaustive, to learn detection from"
-        )
-
-
-def _is_held_out(document: str, seed: int) -> bool:
-    return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
-
-
-def _fit_ranking(made: Sequence[Example], seed: int) -> dict[str, object]:
+def _fit_ranking(made: Sequence[Example], seed: int, without: Collection[str]) -> dict[str, object]:
     """Fit one weight a candidate feature and one a NIL feature, and the hidden units."""
     split = len(CANDIDATE_FEATURES)
     choices = _choices(made)
     not_negative = [CANDIDATE_FEATURES.index(name) for name in NOT_NEGATIVE]
     linear = fit_choices(choices, not_negative=not_negative)
-    units = fit_interactions(choices, linear, split, not_negative, seed)
+    unseen = [*not_negative, *columns(without)]
+    units = [] if HIDDEN_UNITS in without else fit_interactions(choices, linear, split, unseen, seed)
     return {
-        "candidate": _named(CANDIDATE_FEATURES, linear[:split]),
-        "nil": _named(NIL_FEATURES, linear[split:]),
+        "candidate": named(CANDIDATE_FEATURES, linear[:split]),
+        "nil": named(NIL_FEATURES, linear[split:]),
         "together": [
             {
                 "bias": round(unit.bias, 5),
                 "outer": round(unit.outer, 5),
-                "weights": _named(CANDIDATE_FEATURES, np.array(unit.weights)),
+                "weights": named(CANDIDATE_FEATURES, np.array(unit.weights)),
             }
             for unit in units
         ],
@@ -246,7 +204,3 @@ def _calibration_error(confidence: Array, right: Array, bins: int = 15) -> float
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs((confidence - right)[which == index].sum()) for index in range(bins)]
     return float(sum(gaps) / len(right))
-
-
-def _named(names: Sequence[str], values: Array) -> dict[str, float]:
-    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}

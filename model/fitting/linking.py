@@ -47,7 +47,9 @@ class _Found:
     to_find: int
 
 
-def fit_linking(linker: Linker, exhaustive: Sequence[LabelledDocument], seed: int) -> FittedLinking:
+def fit_linking(
+    linker: Linker, exhaustive: Sequence[LabelledDocument], seed: int, without: Sequence[int] = ()
+) -> FittedLinking:
     """Fit a logistic regression, and choose a threshold by strong-match F1.
 
     The threshold is chosen on answers to documents that the weights were not fitted on (cross-validation by document).
@@ -58,9 +60,11 @@ def fit_linking(linker: Linker, exhaustive: Sequence[LabelledDocument], seed: in
     Args:
         linker: with everything else fitted.
         exhaustive: documents in which every mention is marked.
+        without: columns of LINK_FEATURES that get a weight of zero.
     """
     found = [each for document in exhaustive if (each := _found(linker, document)) is not None]
     values = np.concatenate([each.values for each in found]).astype(np.float64)
+    values[:, list(without)] = 0
     right = np.concatenate([each.right for each in found]).astype(np.float64)
     order = sorted(range(len(found)), key=lambda at: stable_hash(seed, "fold", found[at].document))
     fold_of = {at: place % FOLDS for place, at in enumerate(order)}

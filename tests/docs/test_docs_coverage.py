@@ -43,6 +43,7 @@ from kb.undoing import MOST_REVISIONS
 from model.evaluation.corpus import KINDS
 from model.evaluation.corpus_lines import DocumentRow, MentionRow
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.fitting.ablations import GROUPS
 from model.manifest import read_manifest as read_model_manifest
 from model.mentions import FEATURES as CUES
 from model.training.config import TrainingConfig
@@ -254,6 +255,12 @@ def test_every_feature_is_explained() -> None:
     assert names(candidates) - {"Mercury_(planet)"} == set(CANDIDATE_FEATURES)
     assert names(nil) == set(NIL_FEATURES)
     assert names(tables(section(ARCHITECTURE, "Mentions"))[0]) == set(CUES)
+
+
+def test_every_group_of_features_that_can_be_left_out_is_described() -> None:
+    rows = tables(section(read("docs/ablations.md"), "Groups"))[0]
+    assert [row[0].strip("`") for row in rows] == list(GROUPS)
+    assert [tuple(re.findall(r"`(\w+)`", row[1])) for row in rows] == list(GROUPS.values())
 
 
 def test_every_format_of_annotations_is_described() -> None:

@@ -11,7 +11,8 @@ from app.commands.fit import fit as fit_command
 from app.settings import Settings
 from app.terminal import CommandError
 from model.evaluation.corpus import GoldMention, LabelledDocument
-from model.fitting.fit import FitError, fit
+from model.fitting.collecting import FitError
+from model.fitting.fit import fit
 from model.scorer import WEIGHTS, ScorerError
 
 if TYPE_CHECKING:
@@ -33,6 +34,17 @@ def test_a_wrong_place_for_the_weights_is_told_before_anything_is_read(tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="cannot be made"):
         fit_command(nowhere, nowhere, out=tmp_path / "file" / "weights.json")
+
+
+def test_ablations_that_contradict_other_options_are_told_before_anything_is_read(tmp_path: Path) -> None:
+    nowhere = [tmp_path / "nothing.jsonl"]
+    with pytest.raises(CommandError, match=r"no group of features 'typos': name one of types, relations"):
+        fit_command(nowhere, nowhere, out=tmp_path / "weights.json", without=["typos"])
+    with pytest.raises(CommandError, match="must not replace the shipped ones"):
+        fit_command(nowhere, nowhere, without=["types"])
+    with pytest.raises(CommandError, match="leave --out and --without away"):
+        fit_command(nowhere, nowhere, out=tmp_path / "weights.json", ablations=tmp_path / "all")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_weights_that_the_settings_name_are_used(starter_service: "Service", tmp_path: Path) -> None:

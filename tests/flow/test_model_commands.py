@@ -17,7 +17,8 @@ from model import manifest
 from model.adapter import SHIPPED
 from model.encoder import open_weights
 from model.encoder_weights import WEIGHTS_SHA256, file_hash
-from model.scorer import WEIGHTS
+from model.fitting.ablations import GROUPS
+from model.scorer import WEIGHTS, load_scorer
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -120,12 +121,8 @@ FITTED = [
 ]
 
 
-@pytest.mark.usefixtures("home", "starter_service")
-def test_a_fit_into_the_shipped_weights_keeps_the_manifest_true(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("model.scorer.WEIGHTS", folder / WEIGHTS.name)
-    documents = tmp_path / "documents.jsonl"
+def fitted_on(documents: Path) -> list[str]:
+    """Write documents to fit on, and return the options that name them."""
     with documents.open("w") as file:
         for page, text, names in FITTED:
             mentions = [
@@ -134,8 +131,32 @@ def test_a_fit_into_the_shipped_weights_keeps_the_manifest_true(
             ]
             row = {"id": f"{page}#0", "source": "news", "text": text, "mentions": mentions}
             file.write(json.dumps(row) + "\n")
-    given = ["--documents", str(documents), "--exhaustive", str(documents), "--version", "features-9"]
-    done = CliRunner().invoke(app, ["fit", *given])
+    return ["--documents", str(documents), "--exhaustive", str(documents)]
+
+
+@pytest.mark.usefixtures("home", "starter_service")
+def test_ablations_are_fitted_at_once_and_one_by_one(tmp_path: Path) -> None:
+    given = ["fit", *fitted_on(tmp_path / "documents.jsonl"), "--version", "mine"]
+    done = CliRunner().invoke(app, [*given, "--ablations", str(tmp_path / "all")])
+    assert done.exit_code == 0, done.output
+    assert {path.stem for path in (tmp_path / "all").iterdir()} == {"full"} | {f"without-{name}" for name in GROUPS}
+    one = tmp_path / "one.json"
+    done = CliRunner().invoke(app, [*given, "--without", "popularity", "--out", str(one)])
+    assert done.exit_code == 0, done.output
+    weights = json.loads(one.read_bytes())
+    assert weights == json.loads((tmp_path / "all" / "without-popularity.json").read_bytes())
+    assert weights["version"] == load_scorer(one).version == "mine-without-popularity"
+    assert {weights["candidate"][name] for name in GROUPS["popularity"] if name in weights["candidate"]} == {0.0}
+    full = json.loads((tmp_path / "all" / "full.json").read_bytes())
+    assert full["candidate"]["log_prior"] > 0
+
+
+@pytest.mark.usefixtures("home", "starter_service")
+def test_a_fit_into_the_shipped_weights_keeps_the_manifest_true(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.scorer.WEIGHTS", folder / WEIGHTS.name)
+    done = CliRunner().invoke(app, ["fit", *fitted_on(tmp_path / "documents.jsonl"), "--version", "features-9"])
     assert done.exit_code == 0, done.output
     assert "The manifest has no scores of these weights" in done.stdout
     answer = shown()

@@ -12,6 +12,7 @@ import pytest
 from model.adapter import read_adapter
 from model.encoder import load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
+from model.scorer import WEIGHTS
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -51,8 +52,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def train(service: "Service", config: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return namesake(service, "train", "--config", str(config), *options)
+
+
+def namesake(service: "Service", *arguments: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"NAMESAKE_HOME": str(service.settings.home)}
-    command = [sys.executable, "-m", "app", "train", "--config", str(config), *options]
+    command = [sys.executable, "-m", "app", *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
@@ -68,6 +73,39 @@ def test_training_writes_a_file_that_the_encoder_opens(starter_service: "Service
     again = train(starter_service, folder / "encoder.toml")
     assert again.returncode == 0
     assert "went on at" in again.stdout
+
+
+def test_ned_base_is_trained_and_measured_beside_the_linker(starter_service: "Service", folder: Path) -> None:
+    config, weights = folder / "ned-base.toml", folder / "mine.json"
+    config.write_text(
+        CONFIG.replace("epochs = 1", "epochs = 9\nbatch_mentions = 4\nlearning_rate = 0.1")
+        + "[model]\nentity_ids = true\nsimilarity = 8\n"
+    )
+    result = train(starter_service, config)
+    assert result.returncode == 0, result.stderr
+    trained = folder / "checkpoints" / "ned-base.safetensors"
+    assert f"namesake evaluate --ned-base {trained}" in result.stdout
+    assert "went on at" in train(starter_service, config).stdout
+    (folder / "none.toml").write_text(config.read_text() + "[data.sources]\nnews = 0\n")
+    result = train(starter_service, folder / "none.toml")
+    assert result.returncode == 2
+    assert "check data.documents, and the rates in data.sources" in result.stderr
+    weights.write_bytes(WEIGHTS.read_bytes())
+    documents, numbers = str(folder / "documents.jsonl"), folder / "numbers.json"
+    extra = ("--weights", str(weights), "--ned-base", str(trained), "--json", str(numbers))
+    result = namesake(starter_service, "evaluate", "--benchmark", documents, *extra)
+    assert result.returncode == 0, result.stderr
+    systems = json.loads(numbers.read_bytes())["groups"][0]["systems"]
+    assert list(systems) == ["namesake", "prior-only", "cosine-only", "mine", "ned-base"]
+    assert systems["ned-base"]["model_version"].startswith("ned-base-")
+    assert systems["mine"]["accuracy"] == systems["namesake"]["accuracy"]
+    assert systems["ned-base"]["candidates"]["anywhere"] == systems["namesake"]["candidates"]["anywhere"]
+    result = namesake(starter_service, "evaluate", "--benchmark", documents, "--ned-base", str(weights))
+    assert result.returncode == 2
+    assert f"{weights} cannot be read as a file of ned-base" in result.stderr
+    result = namesake(starter_service, "evaluate", "--benchmark", documents, *extra[:2], *extra[:2])
+    assert result.returncode == 2
+    assert "Two systems would be called mine" in result.stderr
 
 
 def test_what_is_wrong_with_the_configuration_is_told_first(starter_service: "Service", folder: Path) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.evaluation import GoldMention, LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
-from model.fitting.fit import FitError, FitReport, fit, save, untrained
+from model.features import FEATURES as FEATURES_OF_CHOICES
+from model.fitting.ablations import GROUPS, check_groups, columns
+from model.fitting.collecting import FitError, collect
+from model.fitting.fit import FitReport, fit, learn, save, untrained
+from model.fitting.interactions import fit_interactions
+from model.fitting.logit import Choices
 from model.linker import Linker
 from model.mentions import FEATURES
 from model.scorer import FeatureScorer, load_scorer
@@ -132,3 +138,46 @@ def test_detection_cannot_be_learned_without_marked_mentions(
 ) -> None:
     with pytest.raises(FitError, match="no document has all its mentions marked; give some with --exhaustive"):
         fitted(untrained_linker, DOCUMENTS, exhaustive)
+
+
+def test_every_feature_that_is_left_out_gets_no_weight(untrained_linker: Linker, report: FitReport) -> None:
+    collected = collect(
+        untrained_linker, DOCUMENTS, DOCUMENTS, DOCUMENTS, frozenset(), 0, lambda _step, _done, _total: None
+    )
+    assert learn(untrained_linker, collected, "trial", 0).weights == report.weights
+    left_out = {*GROUPS["types"], *GROUPS["popularity"]}
+    weights = learn(untrained_linker, collected, "trial", 0, ["types", "popularity"]).weights
+    for part in ("candidate", "nil"):
+        fitted_weights, whole = weights[part], report.weights[part]
+        assert isinstance(fitted_weights, dict)
+        assert isinstance(whole, dict)
+        assert {name for name, weight in fitted_weights.items() if weight} == {
+            name for name, weight in whole.items() if weight
+        } - left_out
+    assert weights["mention"] == report.weights["mention"]
+
+
+def test_hidden_units_do_not_see_what_is_left_out() -> None:
+    random = np.random.default_rng(0)
+    count = 2_000  # from here on there are hidden units
+    values = np.zeros((3 * count, len(FEATURES_OF_CHOICES)))
+    values[:, : len(CANDIDATE_FEATURES)] = random.normal(size=(3 * count, len(CANDIDATE_FEATURES)))
+    values[:, columns(["relations"])] = 0
+    groups = np.repeat(np.arange(count), 3)
+    choices = Choices(values, groups, np.arange(count) * 3 + random.integers(0, 3, count), np.ones(count))
+    units = fit_interactions(choices, np.zeros(values.shape[1]), len(CANDIDATE_FEATURES), columns(["relations"]), 0)
+    assert len(units) == 32
+    weights = np.array([unit.weights for unit in units])
+    assert not weights[:, columns(["relations"])].any()
+    assert weights[:, columns(["types"])].all()
+
+
+def test_groups_name_features_that_exist_and_share_none() -> None:
+    named = [feature for group in GROUPS.values() for feature in group]
+    assert set(named) <= {*CANDIDATE_FEATURES, *NIL_FEATURES}
+    assert len(named) == len(set(named))
+
+
+def test_what_is_no_group_is_refused_with_those_that_are() -> None:
+    with pytest.raises(ValueError, match=r"no group of features 'type': name one of types, relations, .*hidden-units"):
+        check_groups(["relations", "type"])

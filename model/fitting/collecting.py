@@ -1,0 +1,110 @@
+"""What weights are learned from: the features of documents' mentions, and how mentions are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from model import mentions
+from model.evaluation.corpus import LabelledDocument, stable_hash
+from model.fitting.detection import fit_detection
+from model.fitting.examples import Example, Unseen, every_mention, examples
+from model.fitting.logit import Array
+from model.fitting.pages import PageCounts, page_of
+from model.linker import Linker
+
+HELD_OUT = 0.15  # of the pages, for calibration
+BLOCK = 64
+MOST_PARTIAL = 1000  # documents with links that detection is learned from, beside the exhaustive ones
+
+Progress = Callable[[str, int, int], None]
+
+
+class FitError(ValueError):
+    """The documents do not teach what is to be learned; `detail` says what is missing, `remedy` what to do."""
+
+    def __init__(self, detail: str, remedy: str) -> None:
+        super().__init__(f"{detail}; {remedy}")
+        self.detail = detail
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What weights are learned from, however many times.
+
+    Attributes:
+        documents: how many there are.
+        kept, held_out: their mentions, to learn ranking from and to calibrate on.
+        exhaustive: documents in which every mention is marked, to learn from when to answer.
+        detection: the weights of the cues of mention detection.
+    """
+
+    documents: int
+    kept: list[Example]
+    held_out: list[Example]
+    exhaustive: Sequence[LabelledDocument]
+    detection: dict[str, float]
+
+
+def collect(
+    linker: Linker,
+    training: Sequence[LabelledDocument],
+    all_training: Iterable[LabelledDocument],
+    exhaustive: Sequence[LabelledDocument],
+    counted: frozenset[str],
+    seed: int,
+    progress: Progress,
+    unseen: Unseen = every_mention,
+    seen: Sequence[LabelledDocument] = (),
+) -> Collected:
+    """Compute the features of documents' mentions, and fit mention detection.
+
+    Args:
+        training: documents whose mentions are links, for ranking and calibration.
+        all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
+        exhaustive: documents in which every mention is marked, for detection.
+        counted: sources of `training` in which alias occurrences were counted, for detection too.
+        unseen: which mentions of `training` to learn ranking and calibration from.
+        seen: exhaustive documents whose mentions the encoder learned to find: they teach no detection, but when to
+            answer.
+
+    Raises:
+        FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
+    """
+    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
+    pages.add(all_training)
+    made: list[Example] = []
+    for start in range(0, len(training), BLOCK):
+        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start, unseen))
+        progress("examples", min(start + BLOCK, len(training)), len(training))
+    kept = [example for example in made if not _is_held_out(example.document, seed)]
+    held_out = [example for example in made if _is_held_out(example.document, seed)]
+    _check_use(kept, held_out, exhaustive)
+    # A page that is partly seen would look as if detection were easy.
+    partial = [d for d in training if d.source in counted and all(unseen(d))]
+    partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
+    detection = named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
+    return Collected(len(training), kept, held_out, [*exhaustive, *seen], detection)
+
+
+def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:
+    for part, name in ((kept, "learned from"), (held_out, "held out for the calibration")):
+        if not any((example.gold[example.counts] >= 0).any() for example in part):
+            raise FitError(
+                f"no mention that could be {name} names an entity of the knowledge base among its candidates",
+                f"give documents of this knowledge base, of enough pages (one in {1 / HELD_OUT:.0f} is held out)",
+            )
+    if not any(document.mentions for document in exhaustive):
+        raise FitError(
+            "no document has all its mentions marked", "give some with --exhaustive, to learn detection from"
+        )
+
+
+def _is_held_out(document: str, seed: int) -> bool:
+    return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
+
+
+def named(names: Sequence[str], values: Array) -> dict[str, float]:
+    """Return values by name, rounded as weights are written."""
+    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}
