@@ -69,7 +69,8 @@ class Link:
     Attributes:
         mention_score: probability that the span names an entity at all; 1.0 for given mentions.
         entity: id of the entity, or None for NIL.
-        confidence: calibrated probability that `entity` is right; for NIL, that it is NIL.
+        confidence: calibrated probability that the link is right: that a found span is a mention, and that it means
+            `entity`. For NIL, that it is NIL.
         nil_probability: probability that the entity is not in the KB.
         candidates: best first; as many as were asked for.
     """

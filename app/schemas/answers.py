@@ -26,7 +26,7 @@ class Candidate(BaseModel):
     label: str
     description: str | None
     score: float = Field(description="Ranks the candidates of one mention; larger is better.")
-    confidence: float = Field(description="Probability that the mention means this entity.")
+    confidence: float = Field(description="Probability that it is this entity, if the span names something.")
     found_by: list[Literal["alias", "fuzzy", "dense"]] = Field(description="How the candidate was found.")
     features: dict[str, float] = Field(description="What each feature added to the score: the explanation.")
 
@@ -39,7 +39,10 @@ class MentionAnswer(BaseModel):
     text: str = Field(description="The text between start and end.")
     mention_score: float = Field(description="Probability that the span names an entity at all; 1 for given mentions.")
     entity: EntityBrief | None = Field(description="The entity meant; null for NIL: it is not in the knowledge base.")
-    confidence: float = Field(description="Probability that `entity` is right; for NIL, that it is NIL.")
+    confidence: float = Field(
+        description="Probability that the link is right: that the span names something, where it was found, and that "
+        "this is `entity`. For NIL, that it is NIL."
+    )
     nil_probability: float = Field(description="Probability that the entity meant is not in the knowledge base.")
     candidates: list[Candidate] = Field(description="Best first; as many as were asked for.")
 

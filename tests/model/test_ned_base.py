@@ -14,6 +14,7 @@ from test_fitting import DOCUMENTS
 from model.linker import Linker, given_spans
 from model.mention_vectors import mention_views
 from model.ned_base import INPUT, NedBase, NedBaseError, NedBaseLinker, read_ned_base, save_ned_base
+from model.prepared import Mentioned
 from model.scorer import FeatureScorer, load_scorer
 from model.training.ned_base_data import (
     StoredMentions,
@@ -81,8 +82,9 @@ def test_what_is_stored_is_what_linking_reads(starter_linker: Linker, mentions: 
     assert len(mentions.gold) == len(DOCUMENTS)
     (encoded,) = starter_linker.encode([asked(0)])
     assert encoded is not None
-    prepared = starter_linker.prepare(asked(0), encoded, given_spans(asked(0))[0])
-    vectors = starter_linker.context(asked(0).text, encoded, prepared.spans).vectors
+    spans, order = given_spans(asked(0))
+    prepared = starter_linker.prepare([Mentioned(asked(0), encoded, spans, order)])
+    vectors = starter_linker.context(asked(0).text, encoded, spans).vectors
     np.testing.assert_allclose(mentions.views[0], mention_views(encoded, vectors)[0], atol=4e-3)
     count = len(prepared.table.ordinal)
     assert mentions.candidates[0, :count].tolist() == prepared.table.ordinal.tolist()

@@ -135,6 +135,8 @@ def write(path: Path, change: str, value: object) -> Path:
         ("nil/nil", None, "the features differ: nil"),
         ("mention/bias", "much", "could not convert string to float: 'much'"),
         ("mention", [1, 2], "mention is not an object"),
+        ("link", None, "link"),
+        ("link/mention_log_odds", None, "the features differ: mention_log_odds"),
         ("calibration", None, "calibration"),
         ("calibration/slope", None, "slope"),
         ("version", None, "version"),
