@@ -17,7 +17,7 @@ from model.encoder_weights import find_weights
 from model.evaluation.corpus import GoldMention, LabelledDocument
 from model.training.encoder_batches import Sampler
 from model.training.encoder_config import EncoderConfig
-from model.training.encoder_data import EncoderData, KnownEntity, Packer, load_encoder_data
+from model.training.encoder_data import EncoderData, KnownEntity, Packer
 from model.training.encoder_network import EncoderNetwork
 from model.training.encoder_task import EncoderTask
 from model.training.popularity import rare_probability
@@ -102,17 +102,6 @@ def test_links_of_a_page_to_itself_are_left_out(encoders: dict[Backend, Encoder]
     own = document(0, *TEXTS[0])
     own = LabelledDocument(own.id, own.source, own.text, own.mentions, page="Abraham Lincoln")
     assert len(pack(encoders["onnx-int8"], [own], Split(0.0)).windows.gold) == 0
-
-
-def test_a_file_gives_the_same_data_again(data: EncoderData, tmp_path: Path) -> None:
-    data.save(tmp_path / "data.npz")
-    again = load_encoder_data(tmp_path / "data.npz")
-    assert again.fingerprint == data.fingerprint
-    assert again.sources == data.sources == ("wiki-prose",)
-    np.testing.assert_array_equal(again.windows.tags, data.windows.tags)
-    np.testing.assert_array_equal(again.windows.bearers, data.windows.bearers)
-    for name in ("titles", "descriptions", "type_names", "types"):
-        np.testing.assert_array_equal(getattr(again.entities, name).offsets, getattr(data.entities, name).offsets)
 
 
 def task(data: EncoderData, folder: Path, epochs: int = 12, division: Split | None = None) -> EncoderTask:
