@@ -1,1 +1,1 @@
-"""Training a model: its data (weak labels, substitution, stored documents, splits, schedules) and the loop."""
+"""Training a model: its data (weak labels, what is held out), the encoder, the baseline ned-base, and the loop."""

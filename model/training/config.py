@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.training.encoder_config import EncoderConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-PartShare = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -46,53 +45,20 @@ class DataConfig(Section):
         default_factory=dict,
         description="How often an epoch shows each document of a source; 1 for sources that are not named.",
     )
-    held_out_pages: PartShare = Field(default=0.02, description="Share of the pages that training never sees.")
-    held_out_entities: PartShare = Field(
+    held_out_pages: Share = Field(default=0.02, description="Share of the pages that training never sees.")
+    held_out_entities: Share = Field(
         default=0.05, description="Share of the entities that are never the right answer in training."
-    )
-    hide: PartShare = Field(
-        default=0.2, description="Share of the mentions whose right candidate is hidden, so that NIL is learned."
-    )
-    substitution: Share = Field(
-        default=0.2, description="Share of the full names that give way to a shorter, ambiguous one where one fits."
     )
 
 
 class ModelConfig(Section):
-    """[model]: the network's size, and what it may look at."""
+    """[model]: whether it is `ned-base` that is trained, and its size."""
 
-    width: Count = Field(default=128, description="Numbers in a candidate's vector; a multiple of `heads`.")
-    similarity: Count = Field(default=64, description="Numbers in the space where mentions and entities are compared.")
-    heads: Count = Field(default=4, description="Heads of each attention.")
-    layers: Count = Field(default=2, description="Rounds in which candidates read the words and each other.")
-    dropout: PartShare = Field(default=0.1, description="Share of the activations that are dropped in training.")
-    phrase: bool = Field(default=True, description="Whether candidates read the words of the window.")
-    cooccurrence: bool = Field(default=True, description="Whether candidates read those of other mentions.")
-    kg: bool = Field(default=True, description="Whether relations of the KB guide that reading.")
-    types: bool = Field(default=True, description="Whether the network sees types.")
-    relations: bool = Field(default=True, description="Whether the network sees relations.")
-    descriptions: bool = Field(default=True, description="Whether the network sees descriptions.")
+    similarity: Count = Field(default=64, description="Numbers in an entity's vector of `ned-base`.")
     entity_ids: bool = Field(
         default=False,
         description="Whether each entity has a learned vector of its own: the baseline `ned-base`, which knows no "
         "entity that came after training.",
-    )
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> ModelConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
-        return self
-
-
-class RegularisationConfig(Section):
-    """[regularisation]: what is dropped in training, beside activations."""
-
-    popularity: bool = Field(
-        default=True, description="Whether more is dropped of rare entities' structure, and of popular entities' names."
-    )
-    channel_dropout: PartShare = Field(
-        default=0.1, description="Share of the channels (description, types, ...) that are taken for absent."
     )
 
 
@@ -101,17 +67,12 @@ class OptimisationConfig(Section):
 
     seed: int = Field(default=0, ge=0, lt=2**63, description="Of everything that is drawn.")
     epochs: Count = Field(default=3, description="How often training goes over the data, and measures what it reached.")
-    steps: Count | None = Field(
-        default=None,
-        description="Steps in all, for a trial. Without it, as many as the epochs need; with it, what is reached is "
-        "measured `epochs` times, evenly spread.",
+    batch_mentions: Count = Field(
+        default=256, description="Mentions in a step of `ned-base`; in one of the encoder, `encoder.windows` counts."
     )
-    batch_mentions: Count = Field(default=256, description="Mentions in the batch of a step, about.")
     accumulate: Count = Field(default=1, description="Steps that are added up before the weights change once.")
     learning_rate: Positive = Field(default=5e-4, description="The highest learning rate, reached after the warmup.")
-    warmup: PartShare = Field(
-        default=0.05, description="Share of the training in which the learning rate rises from 0."
-    )
+    warmup: Share = Field(default=0.05, description="Share of the training in which the learning rate rises from 0.")
     weight_decay: Rate = Field(default=0.01, description="Weight decay; biases and norms have none.")
     clip: Positive = Field(default=1.0, description="Longest gradient; longer ones are scaled down to it.")
     precision: Precision = Field(
@@ -138,7 +99,6 @@ class TrainingConfig(Section):
     data: DataConfig
     encoder: EncoderConfig = EncoderConfig()
     model: ModelConfig = ModelConfig()
-    regularisation: RegularisationConfig = RegularisationConfig()
     optimisation: OptimisationConfig = OptimisationConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
 
@@ -150,7 +110,7 @@ class TrainingConfig(Section):
         checkpoints may change.
         """
         values: dict[str, object] = {}
-        for section in ("data", "encoder", "model", "regularisation", "optimisation"):
+        for section in ("data", "encoder", "model", "optimisation"):
             for key, value in getattr(self, section).model_dump().items():
                 values[f"{section}.{key}"] = [path.name for path in value] if isinstance(value, tuple) else value
         del values["optimisation.threads"]
@@ -215,14 +175,13 @@ def _explain(path: Path, text: str, error: ValidationError) -> Iterator[str]:
         keys = tuple(key for key in item["loc"] if isinstance(key, str))
         name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in item["loc"]).lstrip(".")
         where = _where(path, text, keys)
-        message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             yield f"{where}: {name} is no setting; did you mean {_nearest(keys)}?"
         elif item["type"] == "missing":
             yield f"{where}: {name} is missing; {_described(keys, 'give it')}"
         else:
             shown = f" = {_toml(item['input'])}" if not isinstance(item["input"], Mapping) else ""
-            yield f"{where}: {name}{shown} cannot be used: {message}; {_described(keys, 'change it')}"
+            yield f"{where}: {name}{shown} cannot be used: {item['msg']}; {_described(keys, 'change it')}"
 
 
 def _toml(value: object) -> str:

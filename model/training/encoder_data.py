@@ -1,6 +1,6 @@
 """What the encoder is trained on: wordpieces of entities and of documents' windows, in flat arrays that fit on a GPU.
 
-It is made once from a KB and documents, needs neither afterwards, and is small enough to be sent to another machine.
+It is made once from a KB and documents, and training needs neither afterwards.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,46 +115,6 @@ class EncoderData:
         for array in (self.windows.pieces.values, self.windows.gold, self.entities.titles.values):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write everything into one file (.npz)."""
-        arrays: dict[str, npt.NDArray[Any]] = {"sources": np.array(self.sources)}
-        for side in ("entities", "windows"):
-            part = getattr(self, side)
-            for field in fields(part):
-                value = getattr(part, field.name)
-                if isinstance(value, Ragged):
-                    arrays[f"{side}.{field.name}.values"] = value.values
-                    arrays[f"{side}.{field.name}.lengths"] = value.lengths.astype(np.uint16)
-                else:
-                    arrays[f"{side}.{field.name}"] = value
-        np.savez(path, **arrays)  # type: ignore[arg-type]
-
-
-def load_encoder_data(path: Path) -> EncoderData:
-    """Read what `EncoderData.save` wrote.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        KeyError, ValueError: it is something else.
-    """
-    with np.load(path) as arrays:
-        sides = {
-            side: _side(arrays, side, kind) for side, kind in (("entities", EntityTexts), ("windows", DocumentWindows))
-        }
-        return EncoderData(sides["entities"], sides["windows"], tuple(arrays["sources"].tolist()))
-
-
-def _side(arrays: Any, side: str, kind: type[Any]) -> Any:
-    values: dict[str, Any] = {}
-    for field in fields(kind):
-        name = f"{side}.{field.name}"
-        if f"{name}.values" in arrays:
-            lengths = arrays[f"{name}.lengths"].astype(np.int64)
-            values[field.name] = Ragged(arrays[f"{name}.values"], np.concatenate([[0], np.cumsum(lengths)]))
-        else:
-            values[field.name] = arrays[name]
-    return kind(**values)
 
 
 class Packer:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-
-from model.evaluation.corpus import LabelledDocument, stable_hash
-from model.training.documents import DocumentStore, NumberArray
+from model.evaluation.corpus import stable_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """A division by hash: it does not depend on order, on other documents or on the machine.
 
-    All parts of a page, of whatever source, are on one side. Held-out documents keep all mentions, so that entities
-    which training saw and those which it did not (`entity_held_out`) are measured apart.
+    All parts of a page, of whatever source, are on one side. What is measured on held-out pages are all mentions, of
+    entities that training saw and of those that it did not.
 
     Attributes:
         pages: share of the pages that are held out (0 to 1).
@@ -39,17 +36,6 @@ class Split:
     def entity_held_out(self, entity: str) -> bool:
         """Tell whether the entity with this id is held out."""
         return self._draw("entity", entity) < self.entities
-
-    def divide(self, store: DocumentStore) -> tuple[NumberArray, NumberArray]:
-        """Return the numbers of the documents to train on and of those held out, each ascending."""
-        pages, where = np.unique(store.pages, return_inverse=True)
-        held_out = np.array([self.page_held_out(page) for page in pages.tolist()], dtype=np.bool_)[where]
-        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
-
-    def for_training(self, document: LabelledDocument) -> LabelledDocument:
-        """Return a document without its mentions of held-out entities: their words are text that nobody labelled."""
-        kept = tuple(m for m in document.mentions if m.entity is None or not self.entity_held_out(m.entity))
-        return document if len(kept) == len(document.mentions) else replace(document, mentions=kept)
 
     def _draw(self, what: str, key: int | str) -> float:
         return int.from_bytes(stable_hash(self.seed, what, key), "big") / 2**64

@@ -52,7 +52,7 @@ class Task(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Another one for other documents (see `model.training.documents.DocumentStore`): training does not go on."""
+        """Another one for other documents: a training on those does not go on with these."""
         ...
 
     def loss(self, step: int) -> Step:

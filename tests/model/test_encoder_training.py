@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from training_kb import ENTITIES, TYPES
 from model.encoder import Backend, Encoder
 from model.encoder_weights import find_weights
 from model.evaluation.corpus import GoldMention, LabelledDocument
+from model.training.encoder_batches import Sampler
 from model.training.encoder_config import EncoderConfig
-from model.training.encoder_data import EncoderData, KnownEntity, Packer, load_encoder_data
+from model.training.encoder_data import EncoderData, KnownEntity, Packer
 from model.training.encoder_network import EncoderNetwork
 from model.training.encoder_task import EncoderTask
+from model.training.popularity import rare_probability
 from model.training.split import Split
 
 if TYPE_CHECKING:
@@ -101,17 +104,6 @@ def test_links_of_a_page_to_itself_are_left_out(encoders: dict[Backend, Encoder]
     assert len(pack(encoders["onnx-int8"], [own], Split(0.0)).windows.gold) == 0
 
 
-def test_a_file_gives_the_same_data_again(data: EncoderData, tmp_path: Path) -> None:
-    data.save(tmp_path / "data.npz")
-    again = load_encoder_data(tmp_path / "data.npz")
-    assert again.fingerprint == data.fingerprint
-    assert again.sources == data.sources == ("wiki-prose",)
-    np.testing.assert_array_equal(again.windows.tags, data.windows.tags)
-    np.testing.assert_array_equal(again.windows.bearers, data.windows.bearers)
-    for name in ("titles", "descriptions", "type_names", "types"):
-        np.testing.assert_array_equal(getattr(again.entities, name).offsets, getattr(data.entities, name).offsets)
-
-
 def task(data: EncoderData, folder: Path, epochs: int = 12, division: Split | None = None) -> EncoderTask:
     torch.manual_seed(1)
     network = EncoderNetwork(find_weights(), rank=4)
@@ -133,6 +125,29 @@ def test_a_step_is_the_same_whenever_it_is_computed(data: EncoderData, tmp_path:
     torch.manual_seed(5)
     assert float(second.loss(3).loss.detach()) == float(one.loss.detach())
     assert first.fingerprint == second.fingerprint
+
+
+@pytest.mark.parametrize("rate", [0.25, 1.0, 2.5])
+def test_rates_say_how_often_an_epoch_shows_a_source(data: EncoderData, rate: float) -> None:
+    sampler = Sampler(data, EncoderConfig(windows=3), Split(0.0), {"wiki-prose": rate})
+    assert sampler.windows_of_epoch == len(TEXTS) * rate
+    assert sampler.steps_of_epoch == math.ceil(len(TEXTS) * rate / 3)
+    epochs = [sampler.epoch(0, number).tolist() for number in range(100)]
+    shown = np.array([np.bincount(epoch, minlength=len(TEXTS)) for epoch in epochs])
+    assert set(shown.ravel().tolist()) == {math.floor(rate), math.ceil(rate)}
+    assert abs(shown.mean() - rate) < 0.1
+    assert epochs[0] != epochs[1]
+    assert sampler.epoch(0, 1).tolist() == epochs[1]
+    assert sampler.epoch(1, 1).tolist() != epochs[1]
+
+
+def test_what_is_rare_is_hidden_more() -> None:
+    """The formula of Bootleg: 0.95 at one occurrence, falling, never below 0.05."""
+    probability = rare_probability(np.array([0, 1, 10, 1000, 10**6], dtype=np.int32))
+    assert probability[0] == probability[1] == pytest.approx(0.95)
+    assert probability[2] == pytest.approx(0.95 * 10**-0.32)
+    assert (np.diff(probability[1:]) < 0).all()
+    assert probability[4] == pytest.approx(0.05)
 
 
 def test_held_out_pages_and_entities_are_not_learned_from(encoders: dict[Backend, Encoder], tmp_path: Path) -> None:

@@ -132,6 +132,16 @@ def test_a_source_with_a_rate_of_two_is_shown_twice(mentions: StoredMentions) ->
     assert once.loss(0).size == 16
 
 
+def test_a_step_is_the_same_whenever_it_is_computed(mentions: StoredMentions) -> None:
+    task = task_of(mentions)
+    torch.nn.init.normal_(task.module.vectors)
+    first, other, again = task.loss(4), task.loss(9), task.loss(4)
+    assert first.names == again.names != other.names
+    assert torch.equal(first.loss, again.loss)
+    epoch = [name for step in range(3) for name in task.loss(step).names]
+    assert sorted(epoch) == sorted(f"mention {row}" for row in range(len(DOCUMENTS)))
+
+
 def test_held_out_pages_are_measured_and_give_no_vectors(mentions: StoredMentions) -> None:
     task = task_of(mentions, held_out=0.3)
     assert 0 < len(task.held_out) < len(DOCUMENTS)

@@ -13,19 +13,19 @@ WHOLE = """
 [data]
 documents = ["wiki.jsonl.gz", "sub/news.jsonl"]
 weak = ["sub/news.jsonl"]
-hide = 0.3
+held_out_pages = 0.3
 
 [data.sources]
 wiki-prose = 1
 "wiki.table" = 0.25
 
 [model]
-layers = 3  # rounds
-kg = false
+similarity = 3  # numbers
+entity_ids = false
 
 [optimisation]
 learning_rate = 1e-3
-steps = 500
+batch_mentions = 500
 
 [checkpoints]
 folder = "runs/one"
@@ -58,14 +58,14 @@ def test_a_whole_file(folder: Path) -> None:
     assert config.data.documents == (folder / "wiki.jsonl.gz", folder / "sub/news.jsonl")
     assert config.data.weak == (folder / "sub/news.jsonl",)
     assert config.data.sources == {"wiki-prose": 1, "wiki.table": 0.25}
-    assert (config.model.layers, config.model.kg, config.model.phrase) == (3, False, True)
-    assert (config.optimisation.learning_rate, config.optimisation.steps) == (0.001, 500)
+    assert (config.model.similarity, config.model.entity_ids) == (3, False)
+    assert (config.optimisation.learning_rate, config.optimisation.batch_mentions) == (0.001, 500)
     assert config.checkpoints.folder == folder / "runs/one"
 
 
 def test_only_documents_are_needed(folder: Path) -> None:
     config = read(folder, '\ufeff[data]\ndocuments = ["wiki.jsonl.gz"]\n')
-    assert config.optimisation.steps is None
+    assert config.optimisation.threads is None
     assert config.checkpoints.folder == folder / "checkpoints"
 
 
@@ -83,17 +83,17 @@ def test_paths_do_not_depend_on_where_the_command_is_called(folder: Path, monkey
     [
         ("learning_rate", "learning_rat", r", line 16: optimisation\.learning_rat is no setting; "
          r"did you mean optimisation\.learning_rate\?"),
-        ("layers = 3", "epochs = 3", r", line 12: model\.epochs is no setting; did you mean optimisation\.epochs\?"),
+        ("similarity = 3", "epochs = 3", r", line 12: model\.epochs is no setting; .* optimisation\.epochs\?"),
         ("[model]", "[modle]", r", line 11: modle is no setting; did you mean model\?"),
         ("[data]", "seed = 3\n[data]", r", line 2: seed is no setting; did you mean optimisation\.seed\?"),
-        ("layers = 3 ", 'layers = "3"', r', line 12: model\.layers = "3" cannot be used: Input should be a valid '
-         r"integer; it is: Rounds in which candidates read the words and each other\."),
-        ("steps = 500", "steps = 5.5", r", line 17: optimisation\.steps = 5\.5 cannot be used: .*integer.*is: Steps"),
-        ("steps = 500", "steps = 0", r", line 17: optimisation\.steps = 0 .*greater than or equal to 1"),
-        ("kg = false", "kg = 0", r", line 13: model\.kg = 0 cannot be used: Input should be a valid boolean"),
-        ("hide = 0.3", "hide = 1.0", r", line 5: data\.hide = 1\.0 .*less than 1; it is: Share of the mentions"),
-        ("hide = 0.3", "hide = nan", r", line 5: data\.hide = .*finite number"),
-        ("hide = 0.3", "hide = 1979-05-27", r', line 5: data\.hide = "1979-05-27" .*valid number'),
+        ("similarity = 3 ", 'similarity = "3"', r', line 12: model\.similarity = "3" cannot be used: Input should be a '
+         r"valid integer; it is: Numbers in an entity's vector of `ned-base`\."),
+        ("batch_mentions = 500", "epochs = 5.5", r", line 17: optimisation\.epochs = 5\.5 .*integer.*it is: How often"),
+        ("= 500", "= 0", r", line 17: optimisation\.batch_mentions = 0 .*greater than or equal to 1"),
+        ("entity_ids = false", "entity_ids = 0", r", line 13: model\.entity_ids = 0 cannot be used: .*valid boolean"),
+        ("= 0.3", "= 1.0", r", line 5: data\.held_out_pages = 1\.0 .*less than 1; it is: Share of the pages"),
+        ("= 0.3", "= nan", r", line 5: data\.held_out_pages = .*finite number"),
+        ("= 0.3", "= 1979-05-27", r', line 5: data\.held_out_pages = "1979-05-27" .*valid number'),
         ("0.25", "-1", r', line 9: data\.sources\.wiki\.table = -1 cannot be used: .*; it is: How often an epoch'),
         ("0.25", "inf", r", line 9: data\.sources\.wiki\.table = .*finite number"),
         ('"wiki.jsonl.gz", ', "", None),
@@ -103,11 +103,10 @@ def test_paths_do_not_depend_on_where_the_command_is_called(folder: Path, monkey
         ('"wiki.jsonl.gz"', '"wikis.jsonl"', r", line 3: data\.documents\[0\]: there is no file .*/wikis\.jsonl; paths "
          r"are relative to "),
         ('documents = ["wiki.jsonl.gz", "sub/news.jsonl"]\n', "", r", line 2: data\.documents is missing; it is: "),
-        ("layers = 3", "width = 130", r", line 11: model cannot be used: width 130 is no multiple of heads 4; it is: "
-         r"\[model\]: the network's size"),
+        ("similarity = 3", "similarity = {}", r", line 12: model\.similarity cannot be used: Input should be a valid "),
         ("[model]", "[model", r": this is not TOML: .*\(at line 11, column 7\); see docs/training\.md"),
-        ("kg = false", "layers = 2", r": this is not TOML: .*at line 13"),
-        ("steps = 500", 'precision = "fp16"', r", line 17: optimisation\.precision = .*'auto', 'fp32' or 'bf16'"),
+        ("entity_ids = false", "similarity = 2", r": this is not TOML: .*at line 13"),
+        ("batch_mentions = 500", 'precision = "fp16"', r", line 17: optimisation\.precision = .*'fp32' or 'bf16'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_line_key_and_remedy(
@@ -123,7 +122,7 @@ def test_what_is_wrong_is_told_with_line_key_and_remedy(
 
 
 def test_all_that_is_wrong_is_told_at_once(folder: Path) -> None:
-    said = refused(folder, WHOLE.replace("hide", "hid").replace("kg = false", "kg = 1"))
+    said = refused(folder, WHOLE.replace("pages", "page").replace("= false", "= 1"))
     assert [line.partition(":")[0] for line in said] == [", line 5", ", line 13"]
 
 
@@ -131,13 +130,13 @@ def test_keys_with_dots_and_sections_that_are_not_there(folder: Path) -> None:
     assert refused(folder, 'optimisation.seed = -1\ndata.documents = ["wiki.jsonl.gz"]\n')[0].startswith(
         ", line 1: optimisation.seed = -1 cannot be used"
     )
-    assert refused(folder, "[model]\nlayers = 1\n") == [
+    assert refused(folder, "[model]\nsimilarity = 1\n") == [
         ": data is missing; it is: [data]: what is learned from. Paths are relative to the folder of the configuration "
         "file."
     ]
     # No line of its own: the section is written in one line.
-    said = refused(folder, 'data = {documents = ["wiki.jsonl.gz"], hide = 2}\n')
-    assert said[0].startswith(", line 1: data.hide = 2 cannot be used")
+    said = refused(folder, 'data = {documents = ["wiki.jsonl.gz"], held_out_pages = 2}\n')
+    assert said[0].startswith(", line 1: data.held_out_pages = 2 cannot be used")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -154,10 +153,10 @@ def test_the_fingerprint_names_what_must_be_equal(folder: Path) -> None:
     config = read(folder, WHOLE)
     assert config.fingerprint["optimisation.learning_rate"] == 0.001
     assert config.fingerprint["data.documents"] == ["wiki.jsonl.gz", "news.jsonl"]
-    same = read(folder, WHOLE.replace("runs/one", "elsewhere") + "keep = 9\n[regularisation]\npopularity = true\n")
+    same = read(folder, WHOLE.replace("runs/one", "elsewhere") + "keep = 9\n[encoder]\nrank = 64\n")
     assert same.fingerprint == config.fingerprint
-    assert read(folder, WHOLE.replace("steps = 500", "steps = 500\nthreads = 2")).fingerprint == config.fingerprint
-    for written, instead in (("hide = 0.3", "hide = 0.2"), ("kg = false", "kg = true"), ("= 0.25", "= 0.5")):
+    assert read(folder, WHOLE.replace("= 500", "= 500\nthreads = 2")).fingerprint == config.fingerprint
+    for written, instead in (("= 0.3", "= 0.2"), ("= false", "= true"), ("= 0.25", "= 0.5")):
         assert read(folder, WHOLE.replace(written, instead)).fingerprint != config.fingerprint
     moved = folder / "moved"
     moved.mkdir()

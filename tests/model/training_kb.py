@@ -1,4 +1,4 @@
-"""People, places and groups that share short names, to make weak labels and substitutions among."""
+"""People, places and groups that share short names, to make weak labels and to train the encoder among."""
 
 from __future__ import annotations
 

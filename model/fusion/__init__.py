@@ -1,1 +1,0 @@
-"""The fusion model: candidates of a window read its words and each other."""
