@@ -104,7 +104,7 @@ class Answers:
             text=self._prepared.surfaces[index],
             mention_score=mention_score,
             entity=self._entity(rows[0]) if linked else None,
-            confidence=sure if linked else max(nil, 1.0 - sure),
+            confidence=sure if linked else max(nil, 1.0 - sure) if given else nil,
             nil_probability=nil,
             candidates=tuple(self._candidate(row) for row in rows[: options.max_candidates]),
         )

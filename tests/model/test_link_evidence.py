@@ -81,7 +81,7 @@ def test_what_is_likelier_absent_than_not_is_told_as_nil(starter_linker: Linker)
     ((*links,),) = answers(starter_linker).of_documents()
     (painter,) = [link for link in links if link.text == "Zebulon Quuxington"]
     assert painter.entity is None
-    assert painter.nil_probability > 0.5
+    assert painter.confidence == painter.nil_probability > 0.5
     assert painter.mention_score >= 0.5
     ((*none,),) = answers(starter_linker, threshold=1.1).of_documents()
     assert {link.entity for link in none} == {None}
