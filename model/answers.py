@@ -35,10 +35,12 @@ class Answers:
         table = prepared.table
         probability, nil = probabilities(table.mention, scores)
         ranked = np.lexsort((-scores.raw, table.mention))
+        other = np.zeros_like(nil)
         if options.types:
             kept = store.has_type(table.ordinal, store.type_rows(sorted(options.types)))
             # What means an entity of another type means none of those that were asked for.
-            nil = np.maximum(1 - np.bincount(table.mention, probability * kept, minlength=table.mentions), 0)
+            other[:] = np.bincount(table.mention, probability * ~kept, minlength=table.mentions)
+            nil = np.minimum(nil + other, 1)
             ranked = ranked[kept[ranked]]
         confidence = scorer.calibrate(probability)
         bounds = np.searchsorted(table.mention[ranked], np.arange(table.mentions + 1))
@@ -49,6 +51,7 @@ class Answers:
         self._sure_of: list[float] = sure.tolist()
         self._confidence: list[float] = confidence.tolist()
         self._nil: list[float] = nil.tolist()
+        self._other: list[float] = other.tolist()
         self._ranked: list[int] = ranked.tolist()
         self._bounds: list[int] = bounds.tolist()
 
@@ -93,7 +96,8 @@ class Answers:
     def _link(self, index: int, start: int, end: int, mention_score: float, given: bool) -> Link | None:
         rows = self._ranked[self._bounds[index] : self._bounds[index + 1]]
         nil, sure, options = self._nil[index], self._sure_of[index], self._options
-        missing = not rows or (bool(options.types) and nil > sure) or (given and nil > self._scorer.nil_threshold)
+        other_type = bool(rows) and self._other[index] > self._confidence[rows[0]]
+        missing = not rows or other_type or (given and nil > self._scorer.nil_threshold)
         linked = not missing and sure >= max(options.min_confidence, 0.0 if given else self._scorer.threshold)
         asked_for_some = options.min_confidence > 0 or bool(options.types)
         if not given and not linked and (asked_for_some or mention_score < EVEN or nil < EVEN):

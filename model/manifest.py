@@ -215,7 +215,7 @@ def _command(found: Any) -> str:
     words += [f"--{name} {selection[name]}" for name in ("limit", "sample") if selection[name] is not None]
     if selection["sample"] is not None:
         words.append(f"--seed {selection['seed']}")
-    if selection["named"]:
+    if selection.get("named"):
         words.append("--named")
     return " ".join(words)
 

@@ -88,7 +88,7 @@ CORRECTED = [
     ("Nebraska", "Corn grows all over Nebraska.", "Nebraska"),
     ("Quill", "Yesterday Quill opened a shop.", None),
 ]
-COPIES = 3  # of each, on other days: one page in seven is held out, whatever their numbers are
+COPIES = 6  # of each, on other days: one page in seven is held out, whatever their numbers are
 
 
 @pytest.fixture
