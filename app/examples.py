@@ -12,7 +12,7 @@ JORDAN = "Jordan borders Iraq, Syria and Israel; its capital is Amman."
 BULLS = "Jordan won six titles with the Chicago Bulls."
 MERCURY = "Mercury is closer to the Sun than Venus."
 PAYLOAD_VERSION = "minilm-53aa5117-int8-p1"
-MODEL_VERSION = f"features-1+{PAYLOAD_VERSION}"
+MODEL_VERSION = f"features-4+{PAYLOAD_VERSION}"
 KB_VERSION = 4721
 
 Example = dict[str, Any]
@@ -74,24 +74,24 @@ MENTION: Example = {
     "start": 0,
     "end": 7,
     "text": "Lincoln",
-    "mention_score": 0.771139,
+    "mention_score": 0.983902,
     "entity": CITY_BRIEF,
-    "confidence": 0.73033,
-    "nil_probability": 0.15179,
+    "confidence": 0.680146,
+    "nil_probability": 0.342194,
     "candidates": [
         CITY
         | {
-            "score": 8.271016,
-            "confidence": 0.73033,
-            "found_by": ["alias"],
-            "features": {"meaning": 10.5475, "title_window": -3.0733, "log_prior": -2.9758, "coherence": 1.8287},
+            "score": 16.10482,
+            "confidence": 0.691119,
+            "found_by": ["alias", "dense"],
+            "features": {"meaning": 14.4981, "title_mention": -1.7073, "together": 1.6699, "description_window": 1.361},
         },
         PRESIDENT
         | {
-            "score": 6.253736,
-            "confidence": 0.13501,
-            "found_by": ["alias"],
-            "features": {"meaning": 7.2841, "title_window": -2.1524, "coherence": 0.9312},
+            "score": 12.157764,
+            "confidence": 0.026767,
+            "found_by": ["alias", "dense"],
+            "features": {"meaning": 10.1002, "together": 3.4519, "title_mention": -1.6492, "prior": 1.1478},
         },
     ],
 }
