@@ -118,6 +118,20 @@ def refuse_type(field: str, detail: str, remedy: str, accepted: Iterable[str]) -
     raise ProblemError("unsupported-media-type", [error], headers=headers)
 
 
+def refuse_packed(request: Request, remedy: str, accepted: Iterable[str]) -> None:
+    """Refuse a body that has been compressed on its way.
+
+    Args:
+        accepted: the types that are understood.
+
+    Raises:
+        ProblemError: it has been.
+    """
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        refuse_type("Content-Encoding", f"{encoding} is not understood here", remedy, accepted)
+
+
 def problem_response(error: ProblemError, request_id: str) -> Response:
     """Return the problem+json answer for `error`."""
     body = orjson.dumps(problem_body(error, request_id))

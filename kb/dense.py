@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kb.dense_gpu import WholeSearch
-from kb.halves import singles
-from kb.index.dense import HalfArray, IntArray
+from kb.index.dense import HalfArray, IntArray, retrieval_sums
 
 FloatArray = npt.NDArray[np.float32]
 NumberArray = npt.NDArray[np.int64]
@@ -73,23 +72,14 @@ class DenseSearch:
         """Return the inner products of queries with the entities found for each; minus infinity where there is none."""
         # Mentions of one text find much the same entities.
         rows, where = np.unique(np.maximum(found, 0), return_inverse=True)
-        vectors, norms = self._retrieval_vectors(rows)
+        vectors = retrieval_sums(rows, *self._vectors)
+        norms = np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), np.float32(1e-12))
         where = where.reshape(found.shape)
         # Each query by itself: one product for all would round it as it happens to suit the others, and so many vectors
         # at a time do not leave the processor's cache.
         products = np.stack([vectors[of_one] @ query for of_one, query in zip(where, queries, strict=True)])
         products /= norms[where]
         return np.asarray(np.where(found < 0, -np.inf, products), dtype=np.float32)
-
-    def _retrieval_vectors(self, rows: NumberArray) -> tuple[FloatArray, FloatArray]:
-        """Return the vectors by which entities are found (rows x dimensions), and their lengths to divide by."""
-        titles, descriptions, description_rows = self._vectors
-        vectors = singles(titles[rows])
-        where = description_rows[rows]
-        present = np.flatnonzero(where >= 0)
-        vectors[present] += singles(descriptions[where[present]])
-        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-        return vectors, np.maximum(norms, np.float32(1e-12))
 
     def _selecting(self, without: IntArray | None) -> Any:
         if without is None or not len(without):

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from model import mentions
 from model.candidates import found_by
 from model.link_evidence import LinkEvidence
-from model.mentions import Spans
 from model.prepared import Prepared
 from model.protocols import EntityStore, FloatArray
 from model.scorer import Scorer, Scores, probabilities
@@ -61,19 +59,12 @@ class Answers:
         That is the candidates' confidence where the mentions are given. Of those that were found, it has to be asked
         whether they are mentions, too.
         """
-        documents, values = self._prepared.documents, self._prepared.features
+        documents = self._prepared.documents
         found = np.repeat([each.order is None for each in documents], [len(each.spans.starts) for each in documents])
         sure = confidence[best]
         at = np.flatnonzero(found[mention])
         if len(at):
-            evidence = LinkEvidence(
-                mention_scores=np.concatenate([each.spans.scores for each in documents])[mention[at]],
-                confidence=sure[at],
-                nil=nil[mention[at]],
-                cues=np.concatenate([_cues(each.spans) for each in documents])[mention[at]],
-                best=values.candidates[best[at]],
-                nil_features=values.nil[mention[at]],
-            )
+            evidence = LinkEvidence.of(self._prepared, mention[at], best[at], confidence, nil)
             sure[at] = self._scorer.link_confidence(evidence)
         return sure
 
@@ -134,7 +125,3 @@ class Answers:
             found_by=found_by(int(self._prepared.table.found[row])),
             features=contributions,
         )
-
-
-def _cues(spans: Spans) -> FloatArray:
-    return np.zeros((len(spans.starts), len(mentions.FEATURES)), np.float32) if spans.cues is None else spans.cues

@@ -7,12 +7,18 @@ bear on each other: a name that stands inside a longer one, say, and whose best 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model import mentions
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.mentions import Spans
+from model.prepared import Prepared
 from model.protocols import FloatArray
+
+RowArray = npt.NDArray[np.integer[Any]]
 
 LINK_FEATURES = (
     "mention_log_odds",
@@ -45,6 +51,29 @@ class LinkEvidence:
     best: FloatArray
     nil_features: FloatArray
 
+    @classmethod
+    def of(
+        cls, prepared: Prepared, mention: RowArray, best: RowArray, confidence: FloatArray, nil: FloatArray
+    ) -> LinkEvidence:
+        """Gather the evidence on found mentions.
+
+        Args:
+            prepared: their documents.
+            mention: which of all mentions they are.
+            best: the row of each one's best candidate.
+            confidence: of all candidates.
+            nil: of all mentions.
+        """
+        spans = [each.spans for each in prepared.documents]
+        return cls(
+            mention_scores=np.concatenate([each.scores for each in spans])[mention],
+            confidence=confidence[best],
+            nil=nil[mention],
+            cues=np.concatenate([_cues(each) for each in spans])[mention],
+            best=prepared.features.candidates[best],
+            nil_features=prepared.features.nil[mention],
+        )
+
     def values(self) -> FloatArray:
         """Return the evidence as numbers (mentions x LINK_FEATURES)."""
         odds = [log_odds(probability) for probability in (self.mention_scores, self.confidence, self.nil)]
@@ -56,3 +85,8 @@ def log_odds(probability: FloatArray) -> FloatArray:
     """Return log odds of probabilities, within what `SUREST` allows."""
     clipped = np.clip(probability.astype(np.float64), SUREST, 1 - SUREST)
     return np.asarray(np.log(clipped / (1 - clipped)), dtype=np.float32)
+
+
+def _cues(spans: Spans) -> FloatArray:
+    """Return the cues of mentions; given ones, which stand among those that were found, have none."""
+    return np.zeros((len(spans.starts), len(mentions.FEATURES)), np.float32) if spans.cues is None else spans.cues

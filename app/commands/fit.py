@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.fitting.fit import FitReport
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
-EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from."
+EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from, and when to answer."
 COUNTED_HELP = "Source that `namesake count-links` was run on, to learn detection from too; may be repeated."
 HELD_OUT_HELP = (
     "Learn only from the mentions that the encoder's training held out: of these very documents, the others look too "
@@ -70,7 +70,7 @@ def fit(
     counted: Annotated[list[str] | None, typer.Option(help=COUNTED_HELP, show_default=False)] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help=HELD_OUT_HELP)] = False,
     sample: Annotated[int, typer.Option(min=10, help="Documents of each source to learn from.")] = 1500,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample, the hidden candidates and the held-out pages.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample, the absent entities and the held-out pages.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write the weights; the shipped ones by default.")] = None,
     version: Annotated[str, typer.Option(help="Name of the weights, shown in every answer.")] = "features-1",
     without: Annotated[
@@ -80,7 +80,7 @@ def fit(
         Path | None, typer.Option("--ablations", metavar="DIR", help=ABLATIONS_HELP, show_default=False)
     ] = None,
 ) -> None:
-    """Fit the weights of the feature scorer: ranking, NIL, calibration and mention detection.
+    """Fit the weights of the feature scorer: ranking, NIL, calibration, mention detection, and when to answer.
 
     What a page itself added to the counts is left out while learning from it, and a share of the pages is kept for the
     calibration.
@@ -183,8 +183,11 @@ def _unseen(
         page = some.page_held_out(page_number(page_name(document)))
         return [page or (m.entity is not None and some.entity_held_out(m.entity)) for m in document.mentions]
 
-    unread = [d for d in exhaustive if whole.page_held_out(page_number(page_name(d)))]
-    return unseen, unread, [d for d in exhaustive if d not in unread]
+    unread: list[LabelledDocument] = []
+    read: list[LabelledDocument] = []
+    for document in exhaustive:
+        (unread if whole.page_held_out(page_number(page_name(document))) else read).append(document)
+    return unseen, unread, read
 
 
 def _make_folder(file: Path) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.requests import ClientDisconnect
 
 from app.edits import refuse_request
-from app.errors import ProblemError, refuse_type
+from app.errors import ProblemError, refuse_packed, refuse_type
 from app.jobs.cutting import spool_folder
 from app.jobs.sources import SourceRefused, check_source
 from app.link_options import FIELD_PARAMETERS, OPTION_NAMES, FieldNames, LinkOptions
@@ -98,9 +98,7 @@ def check_format(request: Request, wish: Wish, settings: Settings) -> Format:
     Raises:
         ProblemError: nothing says it, or they may not be read from where they are.
     """
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        refuse_type("Content-Encoding", f"{encoding} is not understood here", "send the file as it is", CONTENT_TYPES)
+    refuse_packed(request, "send the file as it is", CONTENT_TYPES)
     if wish.source is not None:
         return _format_of_source(wish, wish.source, settings)
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()

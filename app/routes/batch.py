@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from app.access.guard import READING
 from app.answers import check_types
 from app.edits import refuse_unknown
-from app.errors import refuse_type
+from app.errors import refuse_packed, refuse_type
 from app.examples_batch import ANSWERS, LINES
 from app.jobs.reading import Columns
 from app.link_options import FIELD_PARAMETERS, OPTION_NAMES, FieldNames, LinkOptions
@@ -69,11 +69,7 @@ def _check_type(request: Request) -> None:
     Raises:
         ProblemError: another content type or encoding.
     """
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        refuse_type(
-            "Content-Encoding", f"{encoding} is not understood here", "send the lines as they are", CONTENT_TYPES
-        )
+    refuse_packed(request, "send the lines as they are", CONTENT_TYPES)
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in CONTENT_TYPES:
         detail = f"{given or 'none'} is not understood here"

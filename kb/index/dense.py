@@ -9,6 +9,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from kb.halves import singles
+
 HalfArray = npt.NDArray[np.float16]
 IntArray = npt.NDArray[np.int32]
 
@@ -61,9 +63,17 @@ def retrieval_vectors(
     rows: npt.NDArray[np.int64], titles: HalfArray, descriptions: HalfArray, description_rows: IntArray
 ) -> npt.NDArray[np.float32]:
     """Return the unit vectors (rows x dimensions) by which these entities are found."""
-    vectors = titles[rows].astype(np.float32)
-    where = description_rows[rows]
-    present = where >= 0
-    vectors[present] += descriptions[where[present]].astype(np.float32)
+    vectors = retrieval_sums(rows, titles, descriptions, description_rows)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def retrieval_sums(
+    rows: npt.NDArray[np.int64], titles: HalfArray, descriptions: HalfArray, description_rows: IntArray
+) -> npt.NDArray[np.float32]:
+    """Return what `retrieval_vectors` are before they are made as long as one (rows x dimensions)."""
+    vectors = singles(titles[rows])
+    where = description_rows[rows]
+    present = np.flatnonzero(where >= 0)
+    vectors[present] += singles(descriptions[where[present]])
+    return vectors

@@ -16,6 +16,7 @@ from typing import Any
 
 from model.evaluation.corpus_lines import CorpusError, check_row, decode_line, open_lines
 from model.types import Span
+from model.writing import writing_of
 
 # Neither finding nor missing these says anything: they lie inside another mention, or were left to taste.
 NEUTRAL_KINDS = frozenset({"nested", "optional", "coref"})
@@ -200,15 +201,10 @@ def _select(documents: Iterable[LabelledDocument], selection: Selection) -> Iter
 def _named_only(document: LabelledDocument) -> LabelledDocument:
     """Let gold that has no capital letter count neither way."""
     mentions = tuple(
-        replace(m, kind=m.kind if has_capital(document.text[m.start : m.end]) else "optional")
+        replace(m, kind=m.kind if writing_of(document.text[m.start : m.end]).upper else "optional")
         for m in document.mentions
     )
     return replace(document, mentions=mentions)
-
-
-def has_capital(words: str) -> bool:
-    """Tell whether words hold a capital letter: in English, what is named does."""
-    return words != words.lower()
 
 
 def _sample(documents: Iterable[LabelledDocument], size: int, seed: int) -> list[LabelledDocument]:

@@ -15,7 +15,7 @@ from model.linker import Linker
 from model.protocols import CandidateSource, FloatArray, IntArray
 from model.span_cues import SpanReading
 from model.types import Document
-from model.writing import ARTICLE
+from model.writing import ARTICLE, writing_of
 
 Pair = tuple[int, int]
 BoolArray = npt.NDArray[np.bool_]
@@ -71,14 +71,14 @@ def unmarked(text: str, found: Sequence[Pair], gold: Collection[Pair], source: C
     a whole noun phrase ("Facebook creator Mark Zuckerberg") rather than a name ("Harford County Council").
     """
     surfaces = {span: text[span[0] : span[1]] for span in gold}
-    names = {span for span, words in surfaces.items() if source.alias_row(words) >= 0 or _is_one_name(words)}
+    names = {span for span, words in surfaces.items() if source.alias_row(words) >= 0 or _is_nothing_but_name(words)}
     phrases = sorted(set(gold) - names)
     inside = [any(start <= a and b <= end for start, end in phrases) for a, b in found]
     apart = ~overlapping(found, gold)
     return np.asarray(apart | (np.array(inside, dtype=np.bool_) & ~overlapping(found, names)))
 
 
-def _is_one_name(words: str) -> bool:
+def _is_nothing_but_name(words: str) -> bool:
     """Tell whether words are a run of capitalised ones, none of them a possessor ("Jean Cocteau's Antigone")."""
     return mentions.NAME.fullmatch(words) is not None and POSSESSOR.search(words) is None
 
@@ -114,7 +114,7 @@ def _without_article(text: str, start: int) -> int:
 def _own_statistics(text: str, spans: mentions.Spans, right: FloatArray) -> IntArray:
     """Return what counting this document added: see `model.protocols.CandidateSource.alias_statistics`."""
     own = np.zeros((len(spans.rows), 5), dtype=np.int32)
-    upper = np.array([text[a:b] != text[a:b].lower() for a, b in zip(spans.starts, spans.ends, strict=True)], np.bool_)
+    upper = np.array([writing_of(text[a:b]).upper for a, b in zip(spans.starts, spans.ends, strict=True)], np.bool_)
     linked = {
         (row, is_upper)
         for row, is_upper, link in zip(spans.rows.tolist(), upper.tolist(), right.tolist(), strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +10,10 @@ import numpy as np
 import orjson
 
 from model import mentions
-from model.evaluation.corpus import LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fitting.ablations import HIDDEN_UNITS, blank, columns
-from model.fitting.collecting import Collected, FitError, Progress, collect, named
-from model.fitting.examples import Example, Unseen, every_mention
+from model.fitting.collecting import Collected, FitError, named
+from model.fitting.examples import Example
 from model.fitting.interactions import fit_interactions
 from model.fitting.linking import fit_linking
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
@@ -62,23 +61,6 @@ def untrained() -> dict[str, object]:
         "link": dict.fromkeys(LINK_FEATURES, 0.0),
         "calibration": {"slope": 1.0, "offset": 0.0, "nil_threshold": 1.0, "threshold": 0.0},
     }
-
-
-def fit(
-    linker: Linker,
-    training: Sequence[LabelledDocument],
-    all_training: Iterable[LabelledDocument],
-    exhaustive: Sequence[LabelledDocument],
-    counted: frozenset[str],
-    version: str,
-    seed: int,
-    progress: Progress,
-    unseen: Unseen = every_mention,
-    seen: Sequence[LabelledDocument] = (),
-) -> FitReport:
-    """Fit ranking, NIL, calibration, mention detection, and when to answer; see `collect` and `learn`."""
-    collected = collect(linker, training, all_training, exhaustive, counted, seed, progress, unseen, seen)
-    return learn(linker, collected, version, seed)
 
 
 def learn(linker: Linker, collected: Collected, version: str, seed: int, without: Collection[str] = ()) -> FitReport:

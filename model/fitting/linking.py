@@ -17,6 +17,7 @@ from model.prepared import Mentioned
 from model.protocols import FloatArray, IntArray
 from model.scorer import probabilities
 from model.types import Document
+from model.writing import writing_of
 
 RIDGE = 10.0  # some hundred documents, some ten features
 FOLDS = 5
@@ -91,24 +92,17 @@ def _found(linker: Linker, document: LabelledDocument) -> _Found | None:
     spans = linker.detect(document.text, encoded)
     gold = gold_spans(document)
     to_find = sum(entity is not None and linker.store.ordinal(entity) is not None for entity in gold.values())
-    if spans.cues is None or not len(spans.starts):
+    if not len(spans.starts):
         return _Found(document.id, np.zeros((0, len(LINK_FEATURES)), np.float32), np.zeros(0, np.float32), to_find)
     prepared = linker.prepare([Mentioned(plain, encoded, spans)])
     scores = linker.scorer.score(prepared.table, prepared.features)
     probability, nil = probabilities(prepared.table.mention, scores)
     mention, best = _best(prepared.table, scores.raw)
-    values = LinkEvidence(
-        mention_scores=spans.scores[mention],
-        confidence=linker.scorer.calibrate(probability)[best],
-        nil=nil[mention],
-        cues=spans.cues[mention],
-        best=prepared.features.candidates[best],
-        nil_features=prepared.features.nil[mention],
-    ).values()
+    values = LinkEvidence.of(prepared, mention, best, linker.scorer.calibrate(probability), nil).values()
     pairs = list(zip(spans.starts[mention].tolist(), spans.ends[mention].tolist(), strict=True))
     answers = [linker.store.entity_id(ordinal) for ordinal in prepared.table.ordinal[best].tolist()]
     right = np.array([gold.get(pair) == answer for pair, answer in zip(pairs, answers, strict=True)], dtype=np.float32)
-    named = np.array([document.text[start:end] != document.text[start:end].lower() for start, end in pairs], np.bool_)
+    named = np.array([writing_of(document.text[start:end]).upper for start, end in pairs], dtype=np.bool_)
     known = ~(unmarked(document.text, pairs, gold, linker.source) & named)
     return _Found(document.id, values[known], right[known], to_find)
 

@@ -84,7 +84,7 @@ def store_mentions(
         path = folder / f"{start:08}.npz"
         if not path.exists():
             partial = folder / "partial.npz"
-            np.savez(partial, **_block(linker, documents[start : start + BLOCK]))  # type: ignore[arg-type]
+            np.savez(partial, allow_pickle=False, **_block(linker, documents[start : start + BLOCK]))
             partial.replace(path)
         progress(min(start + BLOCK, len(documents)))
 

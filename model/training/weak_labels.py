@@ -20,7 +20,7 @@ from model.evaluation.corpus import LabelledDocument
 from model.mentions import SENTENCE_START
 from model.protocols import CandidateSource, EntityStore
 from model.training.documents import page_name
-from model.writing import FUNCTION_WORDS, WORD
+from model.writing import FUNCTION_WORDS, WORD, writing_of
 
 # Links that people made. What is weak itself teaches no further weak labels.
 TRUE_KINDS = frozenset({"anchor", "table", "gold"})
@@ -276,7 +276,7 @@ def is_title(surface: str) -> bool:
     """
     words = WORD.findall(surface)
     ends = words[:1] + words[-1:]
-    return bool(ends) and all(word[0].isupper() or word[0].isdigit() for word in ends) and surface != surface.lower()
+    return bool(ends) and all(word[0].isupper() or word[0].isdigit() for word in ends) and writing_of(surface).upper
 
 
 def _is_telling(surface: str) -> bool:

@@ -11,8 +11,7 @@ from app.commands.fit import fit as fit_command
 from app.settings import Settings
 from app.terminal import CommandError
 from model.evaluation.corpus import GoldMention, LabelledDocument
-from model.fitting.collecting import FitError
-from model.fitting.fit import fit
+from model.fitting.collecting import FitError, collect
 from model.scorer import WEIGHTS, ScorerError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def test_too_few_documents_are_said_to_be_too_few(starter_service: "Service") ->
     gold = GoldMention(0, 7, "Lincoln,_Nebraska", "gold")
     document = LabelledDocument("news/1", "news", "Lincoln is the capital of Nebraska.", (gold,))
     with pytest.raises(FitError, match=r"give documents of this knowledge base, of enough pages"):
-        fit(pipeline, [document], [document], [document], frozenset(), "mine", 0, lambda _step, _done, _total: None)
+        collect(pipeline, [document], [document], [document], frozenset(), 0, lambda _step, _done, _total: None)
 
 
 def test_a_wrong_place_for_the_weights_is_told_before_anything_is_read(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.features import FEATURES as FEATURES_OF_CHOICES
 from model.fitting.ablations import GROUPS, check_groups, columns
 from model.fitting.collecting import FitError, collect
-from model.fitting.fit import FitReport, fit, learn, save, untrained
+from model.fitting.fit import FitReport, learn, save, untrained
 from model.fitting.interactions import fit_interactions
 from model.fitting.logit import Choices
 from model.linker import Linker
@@ -60,7 +60,8 @@ def fitted(
     counted: frozenset[str] = frozenset(),
 ) -> FitReport:
     whole = documents if exhaustive is None else exhaustive
-    return fit(linker, documents, documents, whole, counted, "trial", seed, lambda _step, _done, _total: None)
+    collected = collect(linker, documents, documents, whole, counted, seed, lambda _step, _done, _total: None)
+    return learn(linker, collected, "trial", seed)
 
 
 @pytest.fixture(scope="module")
