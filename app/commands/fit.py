@@ -13,10 +13,13 @@ import typer
 from app.terminal import CommandError, command_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Engine
 
     from app.settings import Settings
     from model.evaluation.corpus import LabelledDocument
+    from model.fitting.collecting import Progress
     from model.fitting.examples import Unseen
     from model.fitting.fit import FitReport
 
@@ -29,6 +32,10 @@ HELD_OUT_HELP = (
 )
 WITHOUT_HELP = "Group of features that gets no weight, to measure what it is worth; may be repeated. Needs --out."
 ABLATIONS_HELP = "Write the weights with all features, and those without each group, into this folder instead."
+SUBSTITUTION_HELP = (
+    "Share of the full names in the documents that give way to ambiguous, shorter ones: most links are full names, but "
+    "most texts that are linked are not."
+)
 SOURCE_HELP = "Only documents of this source; may be repeated."
 
 
@@ -70,6 +77,7 @@ def fit(
     counted: Annotated[list[str] | None, typer.Option(help=COUNTED_HELP, show_default=False)] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help=HELD_OUT_HELP)] = False,
     sample: Annotated[int, typer.Option(min=10, help="Documents of each source to learn from.")] = 1500,
+    alias_substitution: Annotated[float, typer.Option(min=0, max=1, help=SUBSTITUTION_HELP)] = 0.5,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample, the absent entities and the held-out pages.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write the weights; the shipped ones by default.")] = None,
     version: Annotated[str, typer.Option(help="Name of the weights, shown in every answer.")] = "features-1",
@@ -113,10 +121,13 @@ def fit(
         raise CommandError("There are no documents to learn from", "check --documents and --source")
     from app.assembly import open_pipeline
 
-    with open_database(settings), step_bars() as progress:
+    with open_database(settings) as engine, step_bars() as progress:
+        shortened = _shortened(settings, engine, alias_substitution, seed, progress)
         linker = open_pipeline(settings, FeatureScorer(untrained()))
         try:
-            collected = collect(linker, chosen, every, whole, frozenset(counted or ()), seed, progress, unseen, seen)
+            collected = collect(
+                linker, chosen, every, whole, frozenset(counted or ()), seed, progress, unseen, seen, shortened
+            )
             for weights_file, groups in wanted.items():
                 named = version + "".join(f"-without-{group}" for group in groups)
                 report = learn(linker, collected, named, seed, groups)
@@ -126,6 +137,20 @@ def fit(
                     _renew_manifest(weights_file, report)
         except FitError as error:
             raise CommandError(error.detail, error.remedy) from error
+
+
+def _shortened(
+    settings: Settings, engine: Engine, rate: float, seed: int, progress: Progress
+) -> Callable[[LabelledDocument], LabelledDocument]:
+    """Return what makes names of a document ambiguous."""
+    from app.known_entities import read_names
+    from model.fitting.collecting import as_it_is
+    from model.substitution import substitute
+
+    if not rate:
+        return as_it_is
+    names = read_names(settings, engine, progress)
+    return lambda document: substitute(document, names, rate, seed)
 
 
 def _wanted(out: Path | None, without: list[str], ablations: Path | None) -> dict[Path, tuple[str, ...]]:

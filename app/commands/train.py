@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from model.evaluation.corpus import LabelledDocument
     from model.training.config import TrainingConfig
-    from model.training.encoder_data import EncoderData, KnownEntity
+    from model.training.encoder_data import EncoderData
     from model.training.encoder_task import EncoderTask
     from model.training.task import Status, Task
 
@@ -88,6 +88,7 @@ def _prepare(settings: Settings, config: TrainingConfig, progress: Advance) -> t
 def _packed(settings: Settings, engine: Engine, config: TrainingConfig, progress: Advance) -> EncoderData:
     """Turn the knowledge base and the documents into what is learned from."""
     from app.assembly import open_encoder
+    from app.known_entities import known_entities
     from kb import queries
     from kb.database import snapshot_session
     from model.training.encoder_data import Packer
@@ -95,7 +96,8 @@ def _packed(settings: Settings, engine: Engine, config: TrainingConfig, progress
 
     data = config.data
     division = Split(data.held_out_pages, data.held_out_entities, config.optimisation.seed)
-    packer = Packer(open_encoder(settings.model_copy(update={"adapter": "none"})), division)
+    encoder = open_encoder(settings.model_copy(update={"adapter": "none"}))
+    packer = Packer(encoder, division, config.encoder.alias_substitution)
     with snapshot_session(engine) as session:
         count = queries.count_entities(session, settings.namespace)
         if not count:
@@ -103,25 +105,8 @@ def _packed(settings: Settings, engine: Engine, config: TrainingConfig, progress
                 f"The knowledge base {settings.namespace} has no entities", "import some: namesake kb import FILE"
             )
         types = [(record.id, record.label) for record in queries.stream_types(session, settings.namespace)]
-        packer.add_entities(_entities(session, settings, count, progress), types)
+        packer.add_entities(known_entities(session, settings, count, progress), types)
     return packer.pack(_documents(config, progress))
-
-
-def _entities(session: object, settings: Settings, count: int, progress: Advance) -> Iterator[KnownEntity]:
-    from kb import queries
-    from model.entity_encoder import title_text
-    from model.training.encoder_data import KnownEntity
-
-    for done, record in enumerate(queries.stream_entities(session, settings.namespace), start=1):  # type: ignore[arg-type]
-        yield KnownEntity(
-            record.id,
-            title_text(record.id, record.label),
-            record.description or record.text,
-            record.types,
-            tuple((alias.text, alias.count) for alias in record.aliases),
-        )
-        if done % 1000 == 0 or done == count:
-            progress("entities", done, count)
 
 
 def _documents(config: TrainingConfig, progress: Advance) -> Iterator[tuple[LabelledDocument, bool]]:
@@ -154,7 +139,7 @@ def _task(settings: Settings, config: TrainingConfig, data: EncoderData) -> Enco
     from model.training.split import Split
 
     torch.manual_seed(config.optimisation.seed)
-    network = EncoderNetwork(find_weights(settings.encoder), config.encoder.rank)
+    network = EncoderNetwork(find_weights(settings.encoder), config.encoder.rank, config.encoder.frozen)
     network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     division = Split(config.data.held_out_pages, config.data.held_out_entities, config.optimisation.seed)
     folder = config.checkpoints.folder / "mined"

@@ -20,6 +20,11 @@ MOST_PARTIAL = 1000  # documents with links that detection is learned from, besi
 Progress = Callable[[str, int, int], None]
 
 
+def as_it_is(document: LabelledDocument) -> LabelledDocument:
+    """Return a document unchanged."""
+    return document
+
+
 class FitError(ValueError):
     """The documents do not teach what is to be learned; `detail` says what is missing, `remedy` what to do."""
 
@@ -57,6 +62,7 @@ def collect(
     progress: Progress,
     unseen: Unseen = every_mention,
     seen: Sequence[LabelledDocument] = (),
+    shortened: Callable[[LabelledDocument], LabelledDocument] = as_it_is,
 ) -> Collected:
     """Compute the features of documents' mentions, and fit mention detection.
 
@@ -68,6 +74,8 @@ def collect(
         unseen: which mentions of `training` to learn ranking and calibration from.
         seen: exhaustive documents whose mentions the encoder learned to find: they teach no detection, but when to
             answer.
+        shortened: makes names of a document ambiguous (`model.substitution`), before ranking and calibration are
+            learned from it.
 
     Raises:
         FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
@@ -76,7 +84,8 @@ def collect(
     pages.add(all_training)
     made: list[Example] = []
     for start in range(0, len(training), BLOCK):
-        made.extend(examples(linker, training[start : start + BLOCK], pages, seed + start, unseen))
+        block = [shortened(document) for document in training[start : start + BLOCK]]
+        made.extend(examples(linker, block, pages, seed + start, unseen))
         progress("examples", min(start + BLOCK, len(training)), len(training))
     kept = [example for example in made if not _is_held_out(example.document, seed)]
     held_out = [example for example in made if _is_held_out(example.document, seed)]

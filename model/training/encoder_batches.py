@@ -93,10 +93,15 @@ class Sampler:
         return -(-self.windows_of_epoch // self._config.windows)
 
     def epoch(self, seed: int, epoch: int) -> NumberArray:
-        """Return the windows of an epoch in their order; each as often as its source's rate says, on average."""
+        """Return the windows of an epoch in their order; each as often as its source's rate says, on average.
+
+        Drawn systematically (Madow, 1949), so that there are as many as `steps_of_epoch` counts on.
+        """
         random = np.random.default_rng((seed, 0, epoch))
-        whole = np.floor(self._rates + random.random(len(self._rates))).astype(np.int64)
-        return random.permutation(np.repeat(self.training, whole))
+        order = random.permutation(len(self._rates))
+        reached = np.floor(np.cumsum(self._rates[order]) + random.random()).astype(np.int64)
+        shown = np.diff(reached, prepend=0)
+        return random.permutation(np.repeat(self.training[order], shown))[: self.windows_of_epoch]
 
     def mentions_of(self, windows: NumberArray, random: Random | None) -> tuple[NumberArray, NumberArray]:
         """Return the mentions of windows and the position of each one's window; with `random`, those of training."""

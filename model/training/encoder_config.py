@@ -29,6 +29,12 @@ class EncoderConfig(BaseModel):
     mention_dropout: Share = Field(
         default=0.15, description="Share of the mentions of popular entities whose words are hidden; rare ones less."
     )
+    alias_substitution: Share = Field(
+        default=0.0, description="Share of the full names in the documents that give way to ambiguous, shorter ones."
+    )
+    frozen: bool = Field(
+        default=False, description="Whether the encoder stays as it is, and only its heads are trained."
+    )
     typing: Weight = Field(default=0.2, description="Weight of the loss of the type head.")
     spans: Weight = Field(default=0.5, description="Weight of the loss of the span head.")
     exhaustive_held_out: Share = Field(

@@ -6,7 +6,6 @@ It is made once from a KB and documents, and training needs neither afterwards.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from model.encoder import Wordpieces
 from model.entity_encoder import MAX_TOKENS
 from model.evaluation.corpus import LabelledDocument
+from model.substitution import Names, substitute
 from model.training.documents import page_name, page_number
 from model.training.ragged import Ragged, ragged
 from model.training.split import Split
@@ -120,11 +120,12 @@ class EncoderData:
 class Packer:
     """Turns a KB and documents into `EncoderData`."""
 
-    def __init__(self, splitter: WordpieceSplitter, division: Split) -> None:
+    def __init__(self, splitter: WordpieceSplitter, division: Split, substitution: float = 0.0) -> None:
+        """Take what holds pages and entities out, and the share of full names that give way to ambiguous ones."""
         self._splitter = splitter
         self._division = division
-        self._ordinals: dict[str, int] = {}
-        self._names: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        self._substitution = substitution
+        self._names = Names()
         self._entities: EntityTexts | None = None
 
     def add_entities(self, entities: Iterable[KnownEntity], types: Sequence[tuple[str, str]]) -> None:
@@ -134,22 +135,19 @@ class Packer:
         descriptions: list[str] = []
         typed: list[list[int]] = []
         popularity: list[int] = []
-        for ordinal, entity in enumerate(entities):
-            self._ordinals[entity.id] = ordinal
+        for entity in entities:
             titles.append(entity.title)
             descriptions.append(entity.description or "")
             typed.append([type_rows[name] for name in entity.types if name in type_rows])
             popularity.append(sum(count for _, count in entity.names))
-            for name, count in ((entity.title, 0), *entity.names):
-                bearers = self._names[name.lower()]
-                bearers[ordinal] = bearers.get(ordinal, 0) + count
+            self._names.add(entity.id, entity.title, entity.names)
         self._entities = EntityTexts(
             titles=ragged(self._pieces(titles), np.uint16),
             descriptions=ragged(self._pieces(descriptions), np.uint16),
             type_names=ragged(self._pieces([label for _, label in types]), np.uint16),
             types=ragged(typed, np.int32),
             popularity=np.array(popularity, dtype=np.int32),
-            held_out=np.array([self._division.entity_held_out(key) for key in self._ordinals], dtype=np.bool_),
+            held_out=np.array([self._division.entity_held_out(key) for key in self._names.ordinals], dtype=np.bool_),
         )
 
     def _pieces(self, texts: Sequence[str]) -> Iterator[list[int]]:
@@ -166,8 +164,14 @@ class Packer:
             raise ValueError("add_entities comes first")
         rows = _WindowRows()
         for document, exhaustive in documents:
-            self._add(document, exhaustive, rows)
+            self._add(document if exhaustive else self._substituted(document), exhaustive, rows)
         return EncoderData(self._entities, rows.arrays(), tuple(rows.sources))
+
+    def _substituted(self, document: LabelledDocument) -> LabelledDocument:
+        """Make names of a document ambiguous, unless it is held out: what is measured are texts as they are."""
+        if not self._substitution or self._division.page_held_out(page_number(page_name(document))):
+            return document
+        return substitute(document, self._names, self._substitution, self._division.seed)
 
     def _add(self, document: LabelledDocument, exhaustive: bool, rows: _WindowRows) -> None:
         pieces = self._splitter.wordpieces([document.text])[0]
@@ -184,16 +188,14 @@ class Packer:
             for mention in mentions:
                 first = int(np.searchsorted(ends, mention.start, side="right"))
                 last = min(max(int(np.searchsorted(starts, mention.end, side="left")), first + 1), window.end)
-                gold = self._ordinals.get(mention.entity or "")
+                gold = self._names.ordinals.get(mention.entity or "")
                 if window.core_start <= first < window.core_end and gold is not None and mention.entity != page:
-                    surface = document.text[mention.start : mention.end].lower()
+                    surface = document.text[mention.start : mention.end]
                     others = self._others(surface, gold)
                     rows.mentions.append((row, first - window.start, last - window.start, gold, *others))
 
     def _others(self, surface: str, gold: int) -> list[int]:
-        bearers = self._names.get(surface, {})
-        ranked = sorted(bearers, key=lambda ordinal: (-bearers[ordinal], ordinal))
-        others = [ordinal for ordinal in ranked[: BEARERS + 1] if ordinal != gold][:BEARERS]
+        others = self._names.others(surface, gold, BEARERS)
         return others + [-1] * (BEARERS - len(others))
 
 

@@ -40,14 +40,19 @@ class LowRank(nn.Module):
 class EncoderNetwork(nn.Module):
     """What is trained. Without training it answers as the plain encoder does."""
 
-    def __init__(self, folder: Path, rank: int) -> None:
-        """Open the encoder in `folder` and put an adapter of this rank beside each of its matrices."""
+    def __init__(self, folder: Path, rank: int, frozen: bool = False) -> None:
+        """Open the encoder in `folder` and put an adapter of this rank beside each of its matrices.
+
+        Args:
+            frozen: let the adapter stay without effect, and train the heads alone.
+        """
         super().__init__()
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32)
         self.bert = plain.requires_grad_(False)
         for _, linear in _adapted(self.bert):
             outputs, inputs = linear.weight.shape
-            parametrize.register_parametrization(linear, "weight", LowRank(outputs, inputs, rank))
+            adapter = LowRank(outputs, inputs, rank).requires_grad_(not frozen)
+            parametrize.register_parametrization(linear, "weight", adapter)
         self.inner = nn.Linear(VIEWS * HIDDEN_SIZE, QUERY_HIDDEN)
         self.query = nn.Linear(QUERY_HIDDEN, HIDDEN_SIZE)
         self.types = nn.Linear(QUERY_HIDDEN, HIDDEN_SIZE)

@@ -18,7 +18,7 @@ from model.evaluation.corpus import GoldMention, LabelledDocument
 from model.training.encoder_batches import Sampler
 from model.training.encoder_config import EncoderConfig
 from model.training.encoder_data import EncoderData, KnownEntity, Packer
-from model.training.encoder_network import EncoderNetwork
+from model.training.encoder_network import EncoderNetwork, trained_tensors
 from model.training.encoder_task import EncoderTask
 from model.training.popularity import rare_probability
 from model.training.split import Split
@@ -139,6 +139,49 @@ def test_rates_say_how_often_an_epoch_shows_a_source(data: EncoderData, rate: fl
     assert epochs[0] != epochs[1]
     assert sampler.epoch(0, 1).tolist() == epochs[1]
     assert sampler.epoch(1, 1).tolist() != epochs[1]
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3, 0.77, 1.9])
+def test_an_epoch_has_as_many_windows_as_its_steps_count_on(data: EncoderData, rate: float) -> None:
+    """Else its last steps would have nothing to learn from."""
+    many = Sampler(data, EncoderConfig(windows=3), Split(0.0), {"wiki-prose": rate})
+    many._rates = np.full(5000, rate)
+    many.training = np.arange(5000)
+    many.windows_of_epoch = int(many._rates.sum())
+    for number in range(20):
+        epoch = many.epoch(0, number)
+        assert len(epoch) == many.windows_of_epoch
+        assert np.bincount(epoch).max() <= math.ceil(rate)
+
+
+def test_full_names_give_way_in_training_but_not_on_held_out_pages(encoders: dict[Backend, Encoder]) -> None:
+    full = [document(number, "Abraham Lincoln ran.", "Abraham Lincoln", "Abraham_Lincoln") for number in range(40)]
+    division = Split(0.4)
+    packer = Packer(encoders["onnx-int8"], division, substitution=0.5)
+    packer.add_entities(KNOWN, [(record.id, record.label) for record in TYPES])
+    made = packer.pack((one, False) for one in full)
+    lengths = made.windows.pieces.lengths
+    held_out = np.array([division.page_held_out(page) for page in made.windows.page.tolist()])
+    assert set(lengths[held_out].tolist()) == {4}
+    assert set(lengths[~held_out].tolist()) == {3, 4}
+    ids = [entity.id for entity in KNOWN]
+    short = lengths[made.windows.mention_window] == 3
+    assert {ids[row] for row in made.windows.bearers[short].ravel().tolist() if row >= 0} == {"Lincoln,_Nebraska"}
+    assert (made.windows.last - made.windows.first)[short].tolist() == [1] * int(short.sum())
+
+
+def test_of_a_frozen_encoder_only_the_heads_are_trained(data: EncoderData, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = EncoderNetwork(find_weights(), rank=4, frozen=True)
+    trained = {name.split(".")[0] for name, weights in network.named_parameters() if weights.requires_grad}
+    assert trained == {"inner", "query", "types", "span_inner", "span_outer", "query_scale", "type_scale"}
+    before = {name: tensor.clone() for name, tensor in trained_tensors(network).items()}
+    config = EncoderConfig(rank=4, windows=8, mention_dropout=0.0, frozen=True)
+    made = EncoderTask(network, data, config, Split(0.0), {}, 3, tmp_path / "mined")
+    run(made, small_config(tmp_path / "checkpoints", learning_rate=2e-3, epochs=1))  # type: ignore[arg-type]
+    after = trained_tensors(network)
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"query", "type", "span"}
 
 
 def test_what_is_rare_is_hidden_more() -> None:

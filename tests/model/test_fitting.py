@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from model.evaluation import GoldMention, LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.features import FEATURES as FEATURES_OF_CHOICES
 from model.fitting.ablations import GROUPS, check_groups, columns
-from model.fitting.collecting import FitError, collect
+from model.fitting.collecting import Collected, FitError, collect
 from model.fitting.fit import FitReport, learn, save, untrained
 from model.fitting.interactions import fit_interactions
 from model.fitting.logit import Choices
@@ -139,6 +141,26 @@ def test_detection_cannot_be_learned_without_marked_mentions(
 ) -> None:
     with pytest.raises(FitError, match="no document has all its mentions marked; give some with --exhaustive"):
         fitted(untrained_linker, DOCUMENTS, exhaustive)
+
+
+def test_names_are_made_ambiguous_before_ranking_is_learned(untrained_linker: Linker) -> None:
+    seen: list[str] = []
+
+    def shortened(document: LabelledDocument) -> LabelledDocument:
+        seen.append(document.id)
+        return replace(document, text=document.text.lower())
+
+    def collected(**more: Any) -> Collected:
+        return collect(
+            untrained_linker, DOCUMENTS, DOCUMENTS, DOCUMENTS, frozenset(), 0, lambda _step, _done, _total: None, **more
+        )
+
+    plain, lowered = collected(), collected(shortened=shortened)
+    assert seen == [document.id for document in DOCUMENTS]
+    assert lowered.detection == plain.detection
+    column = CANDIDATE_FEATURES.index("same_letters")
+    assert any(example.values.candidates[:, column].any() for example in plain.kept)
+    assert not any(example.values.candidates[:, column].any() for example in lowered.kept)
 
 
 def test_every_feature_that_is_left_out_gets_no_weight(untrained_linker: Linker, report: FitReport) -> None:
