@@ -39,7 +39,7 @@ class Collected:
     """What weights are learned from, however many times.
 
     Attributes:
-        documents: how many there are.
+        documents: how many there are, those with every mention marked not counted.
         kept, held_out: their mentions, to learn ranking from and to calibrate on.
         exhaustive: documents in which every mention is marked, to learn from when to answer.
         detection: the weights of the cues of mention detection.
@@ -69,25 +69,28 @@ def collect(
     Args:
         training: documents whose mentions are links, for ranking and calibration.
         all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
-        exhaustive: documents in which every mention is marked, for detection.
+        exhaustive: documents in which every mention is marked, for detection, and for ranking too.
         counted: sources of `training` in which alias occurrences were counted, for detection too.
         unseen: which mentions of `training` to learn ranking and calibration from.
         seen: exhaustive documents whose mentions the encoder learned to find: they teach no detection, but when to
             answer.
-        shortened: makes names of a document ambiguous (`model.substitution`), before ranking and calibration are
-            learned from it.
+        shortened: makes names of a document ambiguous (`model.substitution`), before ranking is learned from it. How
+            sure an answer is, is learned from documents as they are.
 
     Raises:
         FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
     """
-    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in training})
+    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in (*training, *exhaustive)})
     pages.add(all_training)
     made: list[Example] = []
     for start in range(0, len(training), BLOCK):
-        block = [shortened(document) for document in training[start : start + BLOCK]]
+        block = training[start : start + BLOCK]
+        block = [document if _is_held_out(document.id, seed) else shortened(document) for document in block]
         made.extend(examples(linker, block, pages, seed + start, unseen))
         progress("examples", min(start + BLOCK, len(training)), len(training))
     kept = [example for example in made if not _is_held_out(example.document, seed)]
+    # What their names mean is marked too, and which of them the KB lacks: nothing has to be taken for absent.
+    kept.extend(examples(linker, exhaustive, pages, seed, nil_share=0.0))
     held_out = [example for example in made if _is_held_out(example.document, seed)]
     _check_use(kept, held_out, exhaustive)
     # A page that is partly seen would look as if detection were easy.

@@ -47,9 +47,18 @@ def every_mention(document: LabelledDocument) -> list[bool]:
 
 
 def examples(
-    linker: Linker, documents: Sequence[LabelledDocument], pages: PageCounts, seed: int, unseen: Unseen = every_mention
+    linker: Linker,
+    documents: Sequence[LabelledDocument],
+    pages: PageCounts,
+    seed: int,
+    unseen: Unseen = every_mention,
+    nil_share: float = NIL_SHARE,
 ) -> Iterator[Example]:
-    """Yield an example a document, leaving its page out of the counts, with some right candidates hidden."""
+    """Yield an example a document, leaving its page out of the counts, with some right candidates hidden.
+
+    Args:
+        nil_share: share of a document's entities that are treated as if the KB did not have them.
+    """
     random = np.random.default_rng(seed)
     plain = [with_links(document) for document in documents]
     for labelled, document, encoded in zip(documents, plain, linker.encode(plain), strict=True):
@@ -59,7 +68,7 @@ def examples(
         gold = gold_ordinals(labelled, order, linker.store)
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
-        absent = _some(gold, random)
+        absent = _some(gold, nil_share, random)
         table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without, absent)
         popularity = without.popularity(table.ordinal)
         values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
@@ -88,10 +97,10 @@ def gold_ordinals(labelled: LabelledDocument, order: Sequence[int], store: Entit
     return np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
 
 
-def _some(gold: IntArray, random: np.random.Generator) -> frozenset[int]:
+def _some(gold: IntArray, share: float, random: np.random.Generator) -> frozenset[int]:
     """Draw entities of a document that are to be treated as if the KB did not have them."""
     entities = np.unique(gold[gold >= 0])
-    return frozenset(entities[random.random(len(entities)) < NIL_SHARE].tolist())
+    return frozenset(entities[random.random(len(entities)) < share].tolist())
 
 
 def _positions(table: CandidateTable, gold: IntArray) -> IntArray:
