@@ -63,35 +63,34 @@ CITY: Example = {
     "university",
 }
 CITY_BRIEF: Example = CITY | {"types": ["city"], "xrefs": {"geonames": "5072006", "wikidata": "Q28260"}}
-PRESIDENT: Example = {
-    "id": "Abraham_Lincoln",
-    "label": "Abraham Lincoln",
-    "description": "sixteenth president of the United States (1809-1865), a lawyer from Illinois who led the Union "
-    "through the Civil War, issued the Emancipation Proclamation and was shot by John Wilkes Booth in a theatre",
+NEIGHBOUR: Example = {
+    "id": "Columbus,_Nebraska",
+    "label": "Columbus",
+    "description": "town of about 23,000 people in Nebraska, United States, about 90 km north-west of Lincoln",
 }
 
 MENTION: Example = {
     "start": 0,
     "end": 7,
     "text": "Lincoln",
-    "mention_score": 0.983902,
+    "mention_score": 0.984569,
     "entity": CITY_BRIEF,
-    "confidence": 0.680146,
-    "nil_probability": 0.342194,
+    "confidence": 0.656019,
+    "nil_probability": 0.358996,
     "candidates": [
         CITY
         | {
-            "score": 16.10482,
-            "confidence": 0.691119,
+            "score": 18.156967,
+            "confidence": 0.678626,
             "found_by": ["alias", "dense"],
-            "features": {"meaning": 14.4981, "title_mention": -1.7073, "together": 1.6699, "description_window": 1.361},
+            "features": {"meaning": 13.0485, "description_window": 2.2078, "together": 1.3312, "title_mention": -1.0712},
         },
-        PRESIDENT
+        NEIGHBOUR
         | {
-            "score": 12.157764,
-            "confidence": 0.026767,
-            "found_by": ["alias", "dense"],
-            "features": {"meaning": 10.1002, "together": 3.4519, "title_mention": -1.6492, "prior": 1.1478},
+            "score": 13.93119,
+            "confidence": 0.012656,
+            "found_by": ["dense"],
+            "features": {"meaning": 11.0434, "only_by_meaning": -2.5409, "never_linked_so": 2.4618, "log_prior": -2.24},
         },
     ],
 }

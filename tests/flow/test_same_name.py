@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SENTENCES: list[dict[str, Any]] = [
     json.loads(line) for line in Path(__file__).with_name("same_name.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-LEAST_RIGHT = 0.65  # of all sentences; between two in three and three in four, as the weights are fitted anew
+LEAST_RIGHT = 0.75  # of all sentences; four in five, more or less, as the weights are fitted anew
 
 
 def sentence_id(sentence: dict[str, Any]) -> str:

@@ -77,12 +77,13 @@ def test_a_seed_gives_the_same_weights_again(untrained_linker: Linker, report: F
 
 
 def test_the_report_counts_what_it_saw(report: FitReport) -> None:
-    assert report.documents == report.mentions == len(DOCUMENTS)
+    assert report.documents == len(DOCUMENTS)
+    assert report.mentions == 2 * len(DOCUMENTS)  # they are the exhaustive ones as well, which teach ranking too
     assert 0 < report.held_out_mentions < len(DOCUMENTS) / 2
     assert 0 <= report.held_out_accuracy <= 1
     assert 0 <= report.held_out_calibration_error <= 1
     assert report.detection_f1 > 0.5
-    assert "48 documents, 48 mentions" in report.summary()
+    assert "48 documents, 96 mentions" in report.summary()
 
 
 def test_fitted_weights_can_be_saved_loaded_and_used(starter_linker: Linker, report: FitReport, tmp_path: Path) -> None:
@@ -104,10 +105,17 @@ def test_every_feature_has_a_weight(report: FitReport) -> None:
         assert all(isinstance(weight, float) for weight in weights.values())
 
 
-def test_links_that_were_counted_teach_detection_too(untrained_linker: Linker, report: FitReport) -> None:
+def test_links_that_were_counted_teach_detection_too(untrained_linker: Linker) -> None:
+    alone = fitted(untrained_linker, DOCUMENTS, DOCUMENTS[:8])
     both = fitted(untrained_linker, DOCUMENTS, DOCUMENTS[:8], counted=frozenset({"wiki"}))
-    assert both.weights["candidate"] == report.weights["candidate"]
-    assert both.weights["mention"] != report.weights["mention"]
+    assert both.weights["candidate"] == alone.weights["candidate"]
+    assert both.weights["mention"] != alone.weights["mention"]
+
+
+def test_exhaustive_documents_teach_ranking_too(untrained_linker: Linker, report: FitReport) -> None:
+    some = fitted(untrained_linker, DOCUMENTS, DOCUMENTS[:8])
+    assert some.mentions == len(DOCUMENTS) + 8
+    assert some.weights["candidate"] != report.weights["candidate"]
 
 
 def without_links(document: LabelledDocument) -> LabelledDocument:
@@ -156,13 +164,14 @@ def test_names_are_made_ambiguous_before_ranking_is_learned(untrained_linker: Li
         )
 
     plain, lowered = collected(), collected(shortened=shortened)
-    kept, held_out = ({example.document for example in part} for part in (plain.kept, plain.held_out))
-    assert set(seen) == kept
-    assert not kept & held_out
+    held_out = {example.document for example in plain.held_out}
+    assert held_out
+    assert seen == [document.id for document in DOCUMENTS if document.id not in held_out]
     assert lowered.detection == plain.detection
     column = CANDIDATE_FEATURES.index("same_letters")
     assert any(example.values.candidates[:, column].any() for example in plain.kept)
-    assert not any(example.values.candidates[:, column].any() for example in lowered.kept)
+    linked = lowered.kept[: len(seen)]  # the exhaustive ones come last, as they are
+    assert not any(example.values.candidates[:, column].any() for example in linked)
 
 
 def test_every_feature_that_is_left_out_gets_no_weight(untrained_linker: Linker, report: FitReport) -> None:
