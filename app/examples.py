@@ -83,7 +83,7 @@ MENTION: Example = {
             "score": 18.156967,
             "confidence": 0.678626,
             "found_by": ["alias", "dense"],
-            "features": {"meaning": 13.0485, "description_window": 2.2078, "together": 1.3312, "title_mention": -1.0712},
+            "features": {"meaning": 13.0485, "description_window": 2.2078, "together": 1.3312, "log_prior": -0.7143},
         },
         NEIGHBOUR
         | {
