@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from model.training.config import CheckpointsConfig, DataConfig, OptimisationConfig, TrainingConfig
-from model.training.task import Status, Step, TrainingResult
+from model.training.task import Status, Step, Task, TrainingResult
 
 BATCH = 12
 STEPS = 40
@@ -100,7 +100,7 @@ def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def run(task: SmallTask, config: TrainingConfig, progress: Callable[[Status], None] = lambda _: None) -> TrainingResult:
+def run(task: Task, config: TrainingConfig, progress: Callable[[Status], None] = lambda _: None) -> TrainingResult:
     """Train without any warning."""
     from model.training.loop import train
 

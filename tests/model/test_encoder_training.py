@@ -114,7 +114,7 @@ def task(data: EncoderData, folder: Path, epochs: int = 12, division: Split | No
 def test_training_brings_mentions_to_their_entities(data: EncoderData, tmp_path: Path) -> None:
     made = task(data, tmp_path / "mined")
     config = small_config(tmp_path / "checkpoints", learning_rate=2e-3, epochs=1)
-    history = run(made, config).history  # type: ignore[arg-type] # its runner says that it is for the small task
+    history = run(made, config).history
     assert np.mean(history.losses[-3:]) < 0.7 * np.mean(history.losses[:3])
 
 
@@ -178,7 +178,7 @@ def test_of_a_frozen_encoder_only_the_heads_are_trained(data: EncoderData, tmp_p
     before = {name: tensor.clone() for name, tensor in trained_tensors(network).items()}
     config = EncoderConfig(rank=4, windows=8, mention_dropout=0.0, frozen=True)
     made = EncoderTask(network, data, config, Split(0.0), {}, 3, tmp_path / "mined")
-    run(made, small_config(tmp_path / "checkpoints", learning_rate=2e-3, epochs=1))  # type: ignore[arg-type]
+    run(made, small_config(tmp_path / "checkpoints", learning_rate=2e-3, epochs=1))
     after = trained_tensors(network)
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"query", "type", "span"}

@@ -26,12 +26,12 @@ for one in ENTITIES:
     NAMES.add(one.id, title_text(one.id, one.label), [(alias.text, alias.count) for alias in one.aliases])
 
 
-def document(text: str = TEXT, links: dict[str, str] | None = None, **fields: object) -> LabelledDocument:
+def document(evaluation_span: Span | None = None) -> LabelledDocument:
     mentions = tuple(
-        GoldMention(text.index(words), text.index(words) + len(words), entity, "anchor")
-        for words, entity in (LINKS if links is None else links).items()
+        GoldMention(TEXT.index(words), TEXT.index(words) + len(words), entity, "anchor")
+        for words, entity in LINKS.items()
     )
-    return LabelledDocument("wiki/Page#0", "wiki", text, mentions, **fields)  # type: ignore[arg-type]
+    return LabelledDocument("wiki/Page#0", "wiki", TEXT, mentions, evaluation_span)
 
 
 def changed(before: LabelledDocument, rate: float = 1.0, seed: int = 0) -> LabelledDocument:
