@@ -41,6 +41,7 @@ class Collected:
     Attributes:
         documents: how many there are, those with every mention marked not counted.
         kept, held_out: their mentions, to learn ranking from and to calibrate on.
+        marked: mentions of documents in which every one is marked, to learn ranking from, too.
         exhaustive: documents in which every mention is marked, to learn from when to answer.
         detection: the weights of the cues of mention detection.
     """
@@ -48,6 +49,7 @@ class Collected:
     documents: int
     kept: list[Example]
     held_out: list[Example]
+    marked: list[Example]
     exhaustive: Sequence[LabelledDocument]
     detection: dict[str, float]
 
@@ -89,15 +91,15 @@ def collect(
         made.extend(examples(linker, block, pages, seed + start, unseen))
         progress("examples", min(start + BLOCK, len(training)), len(training))
     kept = [example for example in made if not _is_held_out(example.document, seed)]
-    # What their names mean is marked too, and which of them the KB lacks: nothing has to be taken for absent.
-    kept.extend(examples(linker, exhaustive, pages, seed, nil_share=0.0))
     held_out = [example for example in made if _is_held_out(example.document, seed)]
     _check_use(kept, held_out, exhaustive)
+    # Which of their names the KB lacks is marked: nothing has to be taken for absent.
+    marked = list(examples(linker, exhaustive, pages, seed, nil_share=0.0))
     # A page that is partly seen would look as if detection were easy.
     partial = [d for d in training if d.source in counted and all(unseen(d))]
     partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
     detection = named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
-    return Collected(len(training), kept, held_out, [*exhaustive, *seen], detection)
+    return Collected(len(training), kept, held_out, marked, [*exhaustive, *seen], detection)
 
 
 def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:

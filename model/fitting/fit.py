@@ -73,8 +73,10 @@ def learn(linker: Linker, collected: Collected, version: str, seed: int, without
     Raises:
         FitError: no answer that was kept for the calibration is right.
     """
-    kept, held_out = ([blank(e, without) for e in part] for part in (collected.kept, collected.held_out))
-    weights = untrained() | {"version": version, "mention": collected.detection} | _fit_ranking(kept, seed, without)
+    parts = (collected.kept, collected.marked, collected.held_out)
+    kept, marked, held_out = ([blank(example, without) for example in part] for part in parts)
+    ranking = _fit_ranking([*kept, *marked], seed, without)
+    weights = untrained() | {"version": version, "mention": collected.detection} | ranking
     calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
     weights["calibration"] = {**calibration, "threshold": 0.0}
     fitted = Linker(linker.encoder, linker.source, linker.store, FeatureScorer(weights))
