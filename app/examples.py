@@ -12,7 +12,7 @@ JORDAN = "Jordan borders Iraq, Syria and Israel; its capital is Amman."
 BULLS = "Jordan won six titles with the Chicago Bulls."
 MERCURY = "Mercury is closer to the Sun than Venus."
 PAYLOAD_VERSION = "minilm-53aa5117-37ed1128-int8-p1"
-MODEL_VERSION = f"features-5+{PAYLOAD_VERSION}"
+MODEL_VERSION = f"features-6+{PAYLOAD_VERSION}"
 KB_VERSION = 4721
 
 Example = dict[str, Any]

@@ -23,7 +23,7 @@ from model.types import Document, Link, LinkedDocument, LinkOptions
 
 DEFAULT_OPTIONS = LinkOptions()
 BATCH_CHARACTERS = 8_000  # documents encoded together: enough to keep every core busy, small enough to stay in memory
-LIKELY = 0.4  # spans less likely than this to be mentions are not looked at further
+LIKELY = 0.25  # spans less likely than this to be mentions are not looked at further
 UNKNOWN = 0.4  # weight of a name that is no alias beside those inside it: nothing speaks for its ends but their case
 
 

@@ -9,7 +9,7 @@ the best set is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +44,13 @@ FEATURES = (
 # A run of capitalised words, joined by the small words that names contain. It may go over one line break. A full stop
 # ends it unless it belongs to an abbreviation ("St. Paul", "J. R. R. Tolkien").
 _UPPER = "[A-ZÀ-ÖØ-Þ]"
-_WORD = rf"(?:(?:{_UPPER}\w?\.|(?:{_UPPER}\.){{2,}})(?=[^\S\n])|{_UPPER}(?:[\w'’&-]|\.(?=\w))*)"
+_WORD = rf"(?:(?:{_UPPER}\.){{2,}}(?!\w)|{_UPPER}\w?\.(?=[^\S\n])|{_UPPER}(?:[\w'’&-]|\.(?=\w))*)"
 _GAP = r"(?:[^\S\n]+(?:\n[^\S\n]*)?|\n[^\S\n]*)"
+_NAME_WORD = re.compile(_WORD)
 NAME = re.compile(rf"\b{_WORD}(?:{_GAP}(?:(?:of|the|de|la|van|von|der|and|&){_GAP})?{_WORD})*")
 SENTENCE_START = re.compile(r"(?:(?:^|\n)\W*|[.!?…:]['\"”’)\]]*\s+['\"“‘«(\[]*|[-–—•*]\s+)$")
 PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
+_INITIALS = re.compile(r"\b(?:\w\.){2,}$")
 VOCABULARY = 30522  # of the encoder; its words come by falling frequency
 FIRST_WORD = 996  # what stands before are signs and letters
 UNRANKED = -1
@@ -84,7 +86,7 @@ def propose(text: str, source: CandidateSource, reading: SpanReading | None = No
     if PARAGRAPH_BREAK.search(text):
         matches = _inside_paragraphs(text, matches)
     known = set(zip(matches.starts.tolist(), matches.ends.tolist(), strict=True))
-    names = [match.span() for match in NAME.finditer(text)]
+    names = list(names_in(text))
     read = [] if reading is None else [span for span in reading.marked() if _is_one_name(text, *span)]
     trimmed = dict.fromkeys((start, _trim(text, start, end)) for start, end in names + read)
     extra = [span for span in trimmed if span not in known]
@@ -92,6 +94,30 @@ def propose(text: str, source: CandidateSource, reading: SpanReading | None = No
     ends = np.concatenate([matches.ends, np.array([end for _, end in extra], dtype=np.int32)])
     rows = np.concatenate([matches.rows, np.full(len(extra), -1, dtype=np.int32)])
     return Spans(starts, ends, rows, np.zeros(len(rows), dtype=np.float32))
+
+
+def names_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the runs of capitalised words [start, end).
+
+    A line that is nothing but a name is a heading: what follows it is another name. So is what says a word of the
+    run again, its first or the one before ("Jeanne Moreau Jeanne Moreau Moreau was born").
+    """
+    for run in NAME.finditer(text):
+        words: list[re.Match[str]] = []
+        for word in _NAME_WORD.finditer(text, *run.span()):
+            again = len(words) > 1 and word[0] in (words[0][0], words[-1][0]) and not word[0].endswith(".")
+            if again or (words and _is_heading(text, words[0].start(), words[-1].end(), word.start())):
+                yield words[0].start(), words[-1].end()
+                words = []
+            words.append(word)
+        yield words[0].start(), run.end()
+
+
+def _is_heading(text: str, start: int, end: int, following: int) -> bool:
+    """Tell whether a stretch is all that stands in its line, if a line ends before what follows."""
+    if "\n" not in text[end:following]:
+        return False
+    return not any(character.isalnum() for character in text[text.rfind("\n", 0, start) + 1 : start])
 
 
 def _inside_paragraphs(text: str, matches: AliasMatches) -> Spans:
@@ -112,8 +138,10 @@ def _is_one_name(text: str, start: int, end: int) -> bool:
 
 
 def _trim(text: str, start: int, end: int) -> int:
-    """Return the end of a name without a possessive or full stop at its end."""
+    """Return the end of a name without a possessive or full stop at its end; that of initials ("U.N.") stays."""
     name = text[start:end]
+    if _INITIALS.search(name):
+        return end
     for ending in ("'s", "’s", "'", "’", ".", "-"):
         if name.endswith(ending) and len(name) > len(ending):
             return end - len(ending)
@@ -125,13 +153,11 @@ def features(
     spans: Spans,
     source: CandidateSource,
     word_ranks: dict[str, int],
-    own: IntArray | None = None,
     reading: SpanReading | None = None,
 ) -> FloatArray:
     """Return the cues of spans (spans x FEATURES).
 
     Args:
-        own: what this very text added to the aliases' statistics (spans x 5), to be left out when it is learned from.
         reading: what the span head says of the text, where there is one.
         word_ranks: lower-case words of the encoder's vocabulary with their rank; it is ordered by frequency.
     """
@@ -143,8 +169,6 @@ def features(
     known = spans.rows >= 0
     statistics = np.zeros((count, 5), dtype=np.int64)
     statistics[known] = source.alias_statistics(spans.rows[known])
-    if own is not None:
-        statistics = np.maximum(statistics - own, 0)
     edges = list(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
     _written(column, [writing_of(text[start:end]) for start, end in edges], statistics, word_ranks)
     at_start = {start: starts_sentence(text, start) for start in set(spans.starts.tolist())}
@@ -190,7 +214,7 @@ def starts_sentence(text: str, start: int) -> bool:
 
 def _inside_names(text: str, spans: Spans) -> npt.NDArray[np.bool_]:
     """Tell which spans are only a piece of a longer capitalised name."""
-    names = np.array([(0, 0), *(match.span() for match in NAME.finditer(text))], dtype=np.int64)
+    names = np.array([(0, 0), *names_in(text)], dtype=np.int64)
     start, end = names[np.searchsorted(names[1:, 0], spans.starts, side="right")].T
     return np.asarray((spans.ends <= end) & (spans.ends - spans.starts < 0.9 * (end - start)))
 

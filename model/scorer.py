@@ -17,11 +17,13 @@ import orjson
 from model import mentions
 from model.candidates import CandidateTable
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
+from model.hidden_units import HiddenUnits, in_order
 from model.link_evidence import LINK_FEATURES, LinkEvidence
 from model.manifest import FOLDER, check_file
 from model.protocols import FloatArray, IntArray
 
 CONTRIBUTIONS = (*CANDIDATE_FEATURES, "together")
+CALIBRATION = ("slope", "offset", "nil_threshold", "threshold")
 WEIGHTS = FOLDER / "features.json"
 
 
@@ -81,44 +83,33 @@ class ScorerError(RuntimeError):
     """The scorer's weights cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenUnit:
-    """One unit: `outer` times what is positive of `bias` and the weighted candidate features."""
-
-    bias: float
-    outer: float
-    weights: list[float]
-
-
 class FeatureScorer:
-    """The fitted scorer: one weight a feature, and hidden units for what they say together."""
+    """The fitted scorer: one weight a feature, and hidden units for what candidates' and mentions' say together."""
 
     def __init__(self, weights: Mapping[str, object]) -> None:
-        candidate, nil, cues = (_vector(weights, part) for part in ("candidate", "nil", "mention"))
-        self._candidate = _ordered(candidate, CANDIDATE_FEATURES)
-        self._nil = _ordered(nil, NIL_FEATURES)
-        self._cues = _ordered(cues, mentions.FEATURES)
-        self._link = _ordered(_vector(weights, "link"), LINK_FEATURES)
-        self._units = _units(weights)
-        calibration = _vector(weights, "calibration")
-        self._slope, self._offset = calibration["slope"], calibration["offset"]
+        self._candidate = in_order(weights, "candidate", CANDIDATE_FEATURES)
+        self._nil = in_order(weights, "nil", NIL_FEATURES)
+        self._cues = in_order(weights, "mention", mentions.FEATURES)
+        self._link = in_order(weights, "link", LINK_FEATURES)
+        self._together = HiddenUnits(weights, "together", CANDIDATE_FEATURES)
+        self._cues_together = HiddenUnits(weights, "mention_together", mentions.FEATURES)
+        self._slope, self._offset, self.nil_threshold, self.threshold = map(
+            float, in_order(weights, "calibration", CALIBRATION)
+        )
         if self._slope <= 0:
             raise ValueError(f"the slope of the calibration is {self._slope}: more likely must not mean less sure")
-        self.threshold = calibration["threshold"]
-        self.nil_threshold = calibration["nil_threshold"]
         self.version = str(weights["version"])
 
     def score(self, table: CandidateTable, features: FeatureTable) -> Scores:  # noqa: ARG002
         """Score a document's candidates and NIL."""
         contributions = np.zeros((len(features.candidates), len(CONTRIBUTIONS)), dtype=np.float32)
         contributions[:, :-1] = features.candidates * self._candidate
-        for unit, weights in self._units:
-            contributions[:, -1] += unit.outer * np.maximum(_weighted(features.candidates, weights) + unit.bias, 0)
+        contributions[:, -1] = self._together.sums(features.candidates)
         return Scores(contributions.sum(axis=1), _weighted(features.nil, self._nil), contributions, CONTRIBUTIONS)
 
     def mention_scores(self, cues: FloatArray) -> FloatArray:
         """Return the probability that each span (cues: spans x model.mentions.FEATURES) is a mention."""
-        return _sigmoid(_weighted(cues, self._cues))
+        return _sigmoid(_weighted(cues, self._cues) + self._cues_together.sums(cues))
 
     def link_confidence(self, evidence: LinkEvidence) -> FloatArray:
         """Return the probability that each found mention is one and means its best candidate."""
@@ -190,34 +181,10 @@ def probabilities(mention: IntArray, scores: Scores) -> tuple[FloatArray, FloatA
     return candidates / sums[mention], nil / sums
 
 
-def _vector(weights: Mapping[str, object], part: str) -> dict[str, float]:
-    values = weights[part]
-    if not isinstance(values, dict):
-        raise TypeError(f"{part} is not an object")
-    return {str(name): float(value) for name, value in values.items()}
-
-
-def _units(weights: Mapping[str, object]) -> list[tuple[HiddenUnit, FloatArray]]:
-    rows = weights["together"]
-    if not isinstance(rows, list):
-        raise TypeError("together is not a list")
-    units: list[tuple[HiddenUnit, FloatArray]] = []
-    for row in rows:
-        ordered = _ordered(_vector(row, "weights"), CANDIDATE_FEATURES)
-        units.append((HiddenUnit(float(row["bias"]), float(row["outer"]), ordered.tolist()), ordered))
-    return units
-
-
-def _ordered(values: dict[str, float], names: tuple[str, ...]) -> FloatArray:
-    if set(values) != set(names):
-        raise ValueError(f"the features differ: {', '.join(sorted(set(values) ^ set(names)))}")
-    return np.array([values[name] for name in names], dtype=np.float32)
-
-
 def _weighted(rows: FloatArray, weights: FloatArray) -> FloatArray:
     """Sum each row's weighted values; a product of matrices would round a row as it happens to suit the other rows."""
     return np.asarray((rows * weights).sum(axis=1), dtype=np.float32)
 
 
 def _sigmoid(values: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-values)), dtype=np.float32)
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -80, 80))), dtype=np.float32)  # beyond, float32 has no more

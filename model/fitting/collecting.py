@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from model import mentions
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.fitting.detection import fit_detection
 from model.fitting.examples import Example, Unseen, every_mention, examples
 from model.fitting.logit import Array
 from model.fitting.pages import PageCounts, page_of
+from model.fitting.regression import Regression
 from model.linker import Linker
 
 HELD_OUT = 0.15  # of the pages, for calibration
 BLOCK = 64
-MOST_PARTIAL = 1000  # documents with links that detection is learned from, beside the exhaustive ones
+MOST_PARTIAL = 2000  # documents with links that detection is learned from, beside the exhaustive ones
 
 Progress = Callable[[str, int, int], None]
 
@@ -43,7 +43,9 @@ class Collected:
         kept, held_out: their mentions, to learn ranking from and to calibrate on.
         marked: mentions of documents in which every one is marked, to learn ranking from, too.
         exhaustive: documents in which every mention is marked, to learn from when to answer.
-        detection: the weights of the cues of mention detection.
+        partial: documents in which links are marked and nothing else, to learn the same from.
+        pages: what each page taught the KB.
+        detection: how mentions are found.
     """
 
     documents: int
@@ -51,7 +53,9 @@ class Collected:
     held_out: list[Example]
     marked: list[Example]
     exhaustive: Sequence[LabelledDocument]
-    detection: dict[str, float]
+    partial: Sequence[LabelledDocument]
+    pages: PageCounts
+    detection: Regression
 
 
 def collect(
@@ -95,11 +99,19 @@ def collect(
     _check_use(kept, held_out, exhaustive)
     # Which of their names the KB lacks is marked: nothing has to be taken for absent.
     marked = list(examples(linker, exhaustive, pages, seed, nil_share=0.0))
-    # A page that is partly seen would look as if detection were easy.
-    partial = [d for d in training if d.source in counted and all(unseen(d))]
-    partial.sort(key=lambda d: stable_hash(seed, "partial", d.id))
-    detection = named(mentions.FEATURES, fit_detection(linker, exhaustive, partial[:MOST_PARTIAL]))
-    return Collected(len(training), kept, held_out, marked, [*exhaustive, *seen], detection)
+    partial = [document for document in training if document.source in counted]
+    partial.sort(key=lambda d: (not all(unseen(d)), stable_hash(seed, "partial", d.id)))
+    detection = fit_detection(linker, exhaustive, partial[:MOST_PARTIAL], pages, seed)
+    return Collected(
+        documents=len(training),
+        kept=kept,
+        held_out=held_out,
+        marked=marked,
+        exhaustive=[*exhaustive, *seen],
+        partial=[document for document in partial[:MOST_PARTIAL] if all(unseen(document))],
+        pages=pages,
+        detection=detection,
+    )
 
 
 def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive: Sequence[LabelledDocument]) -> None:

@@ -11,14 +11,11 @@ import numpy.typing as npt
 from model import features
 from model.candidates import CandidateTable
 from model.evaluation.corpus import NEUTRAL_KINDS, GoldMention, LabelledDocument
+from model.fitting.lacking import NIL_SHARE, some
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker, given_spans
 from model.protocols import EntityStore, IntArray
 from model.types import Document, Span
-
-# Of a document's entities, how many are treated as if the KB did not have them, so that NIL is learned: as many as it
-# lacks of the names in GUM's training documents (Zeldes, 2017).
-NIL_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def examples(
         gold = gold_ordinals(labelled, order, linker.store)
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
-        absent = _some(gold, nil_share, random)
+        absent = some(gold, nil_share, random)
         table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without, absent)
         popularity = without.popularity(table.ordinal)
         values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
@@ -95,12 +92,6 @@ def gold_ordinals(labelled: LabelledDocument, order: Sequence[int], store: Entit
     """
     named = [store.ordinal(m.entity) if m.entity else None for m in labelled.mentions if _teaches(m)]
     return np.array([-1 if named[at] is None else named[at] for at in order], dtype=np.int32)
-
-
-def _some(gold: IntArray, share: float, random: np.random.Generator) -> frozenset[int]:
-    """Draw entities of a document that are to be treated as if the KB did not have them."""
-    entities = np.unique(gold[gold >= 0])
-    return frozenset(entities[random.random(len(entities)) < share].tolist())
 
 
 def _positions(table: CandidateTable, gold: IntArray) -> IntArray:

@@ -58,6 +58,7 @@ def untrained() -> dict[str, object]:
         "nil": dict.fromkeys(NIL_FEATURES, 0.0),
         "mention": dict.fromkeys(mentions.FEATURES, 0.0),
         "together": [],
+        "mention_together": [],
         "link": dict.fromkeys(LINK_FEATURES, 0.0),
         "calibration": {"slope": 1.0, "offset": 0.0, "nil_threshold": 1.0, "threshold": 0.0},
     }
@@ -76,11 +77,11 @@ def learn(linker: Linker, collected: Collected, version: str, seed: int, without
     parts = (collected.kept, collected.marked, collected.held_out)
     kept, marked, held_out = ([blank(example, without) for example in part] for part in parts)
     ranking = _fit_ranking([*kept, *marked], seed, without)
-    weights = untrained() | {"version": version, "mention": collected.detection} | ranking
+    weights = untrained() | {"version": version} | ranking | collected.detection.named(mentions.FEATURES, "mention")
     calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
     weights["calibration"] = {**calibration, "threshold": 0.0}
     fitted = Linker(linker.encoder, linker.source, linker.store, FeatureScorer(weights))
-    linking = fit_linking(fitted, collected.exhaustive, seed, columns(without, LINK_FEATURES))
+    linking = fit_linking(fitted, collected, seed, columns(without, LINK_FEATURES))
     weights["link"] = named(LINK_FEATURES, linking.weights)
     weights["calibration"] = {**calibration, "threshold": linking.threshold}
     held_out_mentions = sum(int(example.counts.sum()) for example in held_out)
@@ -112,14 +113,7 @@ def _fit_ranking(made: Sequence[Example], seed: int, without: Collection[str]) -
     return {
         "candidate": named(CANDIDATE_FEATURES, linear[:split]),
         "nil": named(NIL_FEATURES, linear[split:]),
-        "together": [
-            {
-                "bias": round(unit.bias, 5),
-                "outer": round(unit.outer, 5),
-                "weights": named(CANDIDATE_FEATURES, np.array(unit.weights)),
-            }
-            for unit in units
-        ],
+        "together": [unit.named(CANDIDATE_FEATURES) for unit in units],
     }
 
 

@@ -61,8 +61,19 @@ def fit_choices(choices: Choices, ridge: float = 1.0, not_negative: Sequence[int
     return np.asarray(found.x / scale)
 
 
-def fit_binary(values: Array, labels: Array, weights: Array, ridge: float = 1.0) -> Array:
-    """Fit a logistic regression and return one weight a feature; `labels` are 0 or 1."""
+def fit_binary(
+    values: Array,
+    labels: Array,
+    weights: Array,
+    ridge: float = 1.0,
+    not_negative: Sequence[int] = (),
+    not_positive: Sequence[int] = (),
+) -> Array:
+    """Fit a logistic regression and return one weight a feature; `labels` are 0 or 1.
+
+    Args:
+        not_negative, not_positive: features whose weight may not fall below zero, and not rise above it.
+    """
     scale = np.maximum(np.sqrt((values**2).mean(axis=0)), 1e-6)
     scaled = values / scale
 
@@ -72,5 +83,10 @@ def fit_binary(values: Array, labels: Array, weights: Array, ridge: float = 1.0)
         gradient = (weights * (labels - 1 / (1 + np.exp(-utility)))) @ scaled
         return float(ridge / 2 * parameters @ parameters - likelihood), np.asarray(ridge * parameters - gradient)
 
-    found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    start = np.zeros(scaled.shape[1])
+    bounds = [
+        (0.0 if feature in not_negative else None, 0.0 if feature in not_positive else None)
+        for feature in range(len(start))
+    ]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     return np.asarray(found.x / scale)

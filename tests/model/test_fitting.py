@@ -14,9 +14,12 @@ from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.features import FEATURES as FEATURES_OF_CHOICES
 from model.fitting.ablations import GROUPS, check_groups, columns
 from model.fitting.collecting import Collected, FitError, collect
+from model.fitting.examples import Unseen, every_mention
 from model.fitting.fit import FitReport, learn, save, untrained
 from model.fitting.interactions import fit_interactions
+from model.fitting.linking import SPEAKS_AGAINST, SPEAKS_FOR
 from model.fitting.logit import Choices
+from model.link_evidence import LINK_FEATURES
 from model.linker import Linker
 from model.mentions import FEATURES
 from model.scorer import FeatureScorer, load_scorer
@@ -97,11 +100,23 @@ def test_fitted_weights_can_be_saved_loaded_and_used(starter_linker: Linker, rep
 
 
 def test_every_feature_has_a_weight(report: FitReport) -> None:
-    for part, names in (("candidate", CANDIDATE_FEATURES), ("nil", NIL_FEATURES), ("mention", FEATURES)):
+    for part, names in (
+        ("candidate", CANDIDATE_FEATURES),
+        ("nil", NIL_FEATURES),
+        ("mention", FEATURES),
+        ("link", LINK_FEATURES),
+    ):
         weights = report.weights[part]
         assert isinstance(weights, dict)
         assert tuple(weights) == names
         assert all(isinstance(weight, float) for weight in weights.values())
+
+
+def test_what_agrees_with_a_link_never_speaks_against_it(report: FitReport) -> None:
+    weights = report.weights["link"]
+    assert isinstance(weights, dict)
+    assert all(weights[name] >= 0 for name in SPEAKS_FOR)
+    assert all(weights[name] <= 0 for name in SPEAKS_AGAINST)
 
 
 def test_links_that_were_counted_teach_detection_too(untrained_linker: Linker) -> None:
@@ -109,6 +124,25 @@ def test_links_that_were_counted_teach_detection_too(untrained_linker: Linker) -
     both = fitted(untrained_linker, DOCUMENTS, DOCUMENTS[:8], counted=frozenset({"wiki"}))
     assert both.weights["candidate"] == alone.weights["candidate"]
     assert both.weights["mention"] != alone.weights["mention"]
+
+
+def test_links_that_were_counted_teach_when_to_answer_too(untrained_linker: Linker) -> None:
+    def learned(unseen: Unseen) -> FitReport:
+        collected = collect(
+            untrained_linker,
+            DOCUMENTS,
+            DOCUMENTS,
+            DOCUMENTS[:8],
+            frozenset({"wiki"}),
+            0,
+            lambda _step, _done, _total: None,
+            unseen,
+        )
+        assert {document.id for document in collected.partial} == {d.id for d in DOCUMENTS if all(unseen(d))}
+        return learn(untrained_linker, collected, "trial", 0)
+
+    every, some = learned(every_mention), learned(lambda document: [document.id < DOCUMENTS[30].id])
+    assert every.weights["link"] != some.weights["link"]
 
 
 def test_exhaustive_documents_teach_ranking_too(untrained_linker: Linker, report: FitReport) -> None:
@@ -165,7 +199,7 @@ def test_names_are_made_ambiguous_before_ranking_is_learned(untrained_linker: Li
     held_out = {example.document for example in plain.held_out}
     assert held_out
     assert seen == [document.id for document in DOCUMENTS if document.id not in held_out]
-    assert lowered.detection == plain.detection
+    assert lowered.detection.named(FEATURES, "mention") == plain.detection.named(FEATURES, "mention")
     column = CANDIDATE_FEATURES.index("same_letters")
     assert any(example.values.candidates[:, column].any() for example in plain.kept)
     assert not any(example.values.candidates[:, column].any() for example in lowered.kept)

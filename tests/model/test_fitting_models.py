@@ -11,6 +11,8 @@ from scipy.optimize import check_grad
 
 from model.fitting import logit
 from model.fitting.logit import Choices, fit_binary, fit_choices
+from model.fitting.regression import Regression, fit_regression
+from model.hidden_units import HiddenUnit
 
 Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -108,3 +110,50 @@ def test_a_feature_that_never_changes_is_left_at_zero() -> None:
     found = fit_choices(Choices(values, choices.groups, choices.chosen, choices.weights))
     assert np.isfinite(found).all()
     assert found[3] == pytest.approx(0.0, abs=1e-6)
+
+
+def either(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of two features and a constant, of which just one is to be set: no weighted sum tells that."""
+    random = np.random.default_rng(0)
+    values = np.column_stack([random.integers(0, 2, (count, 2)), np.ones(count)]).astype(float)
+    return values, (values[:, 0] != values[:, 1]).astype(float)
+
+
+def test_hidden_units_tell_what_no_sum_tells() -> None:
+    values, labels = either(4_000)
+    regression = fit_regression(values, labels, np.ones(len(labels)), seed=0)
+    assert len(regression.units) == 16
+    assert ((regression.probabilities(values) > 0.5) == labels).all()
+    alone = Regression(regression.weights, [])
+    assert ((alone.probabilities(values) > 0.5) == labels).mean() < 0.8
+
+
+def test_few_rows_that_count_have_no_hidden_units() -> None:
+    values, labels = either(4_000)
+    weights = (np.arange(len(labels)) < 1_999).astype(float)
+    assert fit_regression(values, labels, weights, seed=0).units == []
+
+
+def test_a_seed_gives_the_same_units_again() -> None:
+    values, labels = either(2_500)
+    first, second, other = (fit_regression(values, labels, np.ones(len(labels)), seed) for seed in (0, 0, 1))
+    assert first.named("abc", "link") == second.named("abc", "link") != other.named("abc", "link")
+
+
+def test_regressions_are_written_by_name() -> None:
+    named = Regression(np.array([0.123456, -1.0]), [HiddenUnit(0.5, 2.0, [1.0, 0.000001])]).named("ab", "link")
+    assert named == {
+        "link": {"a": 0.12346, "b": -1.0},
+        "link_together": [{"bias": 0.5, "outer": 2.0, "weights": {"a": 1.0, "b": 0.0}}],
+    }
+
+
+def test_a_weight_keeps_its_sign() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(400, 3))
+    labels = (values @ np.array([1.0, -1.0, 2.0]) > 0).astype(float)
+    free = fit_binary(values, labels, np.ones(400))
+    assert free[0] > 0 > free[1]
+    held = fit_binary(values, labels, np.ones(400), 1.0, [1, 2], [0])
+    assert held[0] == held[1] == 0
+    assert held[2] > 0

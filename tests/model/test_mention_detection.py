@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.linker import Linker
-from model.mentions import FEATURES, NAME, SENTENCE_START, Spans, best_disjoint, features, propose, starts_sentence
+from model.mentions import (
+    FEATURES,
+    NAME,
+    SENTENCE_START,
+    Spans,
+    best_disjoint,
+    features,
+    names_in,
+    propose,
+    starts_sentence,
+)
 from model.types import Document
 from model.writing import writing_of
 
@@ -207,3 +217,26 @@ def test_detected_mentions_lie_apart_and_hold_words(starter_linker: Linker, text
         assert "\n\n" not in text[start:end]
         before = end
     assert ((spans.scores >= 0.05) & (spans.scores <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Jeanne Moreau Jeanne Moreau Moreau was born", ["Jeanne Moreau", "Jeanne Moreau", "Moreau"]),
+        ("Matthew Goode Matthew William Goode is", ["Matthew Goode", "Matthew William Goode"]),
+        ("Bora Bora is an island", ["Bora Bora"]),
+        ("J. R. R. Tolkien wrote it", ["J. R. R. Tolkien"]),
+        ("Marie Curie\nMarie Sklodowska was", ["Marie Curie", "Marie Sklodowska"]),
+        ("- Paris\n- Rome", ["Paris", "Rome"]),
+        ("went to the United\nStates of America", ["United\nStates of America"]),
+        ("the U.N., and the U.S. Army", ["U.N.", "U.S. Army"]),
+    ],
+)
+def test_runs_of_capitalised_words_end_where_a_name_does(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in names_in(text)] == expected
+
+
+@pytest.mark.parametrize(("text", "name"), [("It is of the U.N.", "U.N."), ("She went to Rome.", "Rome")])
+def test_a_full_stop_is_part_of_initials_alone(starter_linker: Linker, text: str, name: str) -> None:
+    spans = propose(text, starter_linker.source)
+    assert name in [text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)]
