@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) whose mentions are links, and whose links the KB's counts come from."
 EXHAUSTIVE_HELP = "Documents in which every mention is marked, to learn detection from, and when to answer."
-COUNTED_HELP = "Source that `namesake count-links` was run on, to learn detection from too; may be repeated."
+COUNTED_HELP = (
+    "Source that `namesake count-links` was run on, to learn detection and when to answer from, too; may be repeated."
+)
 HELD_OUT_HELP = (
     "Learn only from the mentions that the encoder's training held out: of these very documents, the others look too "
     "easy."

@@ -25,8 +25,8 @@ from model.writing import writing_of
 
 PARTIAL = 0.5  # weight of a mention where only links are marked
 RIDGE = 10.0  # some hundred documents, some ten features
-# What agrees with a link never speaks against it, as a stand-in for something else it may do in the few documents that
-# are marked: that would not hold in other knowledge bases.
+# What agrees with a link never speaks against it. Left to itself, a weight turns against its feature where that stands
+# in for another one in the few marked documents, which does not hold over other knowledge bases.
 SPEAKS_FOR = (
     "mention_log_odds",
     "confidence_log_odds",

@@ -160,7 +160,8 @@ def test_answers_know_what_was_edited_just_before(client: TestClient, starter_se
         job = there.send([{"text": f"They met at Lake Quillmere {number} in June."}])
         there.wait(job)
         (row,) = there.result(job)
-        assert [mention["entity"]["id"] for mention in row["mentions"]] == [f"Lake_{number}"]
+        linked = [mention["entity"]["id"] for mention in row["mentions"] if mention["entity"]]
+        assert linked == [f"Lake_{number}"]
         assert row["kb_version"] >= version
 
 
