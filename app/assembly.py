@@ -18,6 +18,7 @@ from kb.database import snapshot_session
 from kb.index import KbSource, SnapshotFolders, build_snapshot
 from kb.live.index import DeltaFull, KbReplaced
 from kb.snapshot import SnapshotError
+from kb.usage import other_model, read_usage
 from model.adapter import SHIPPED, Adapter, read_adapter
 from model.encoder import Backend, Encoder, load_encoder
 from model.encoder_weights import WEIGHTS_SHA256
@@ -26,6 +27,10 @@ from model.linker import Linker
 from model.scorer import WEIGHTS, FeatureScorer, load_scorer
 
 Progress = Callable[[str, int, int], None]
+OTHER_USAGE = (
+    "Links were encoded with {}, which is another encoder than this one, and are left out: run `namesake encode-links`"
+    " again"
+)
 
 
 def open_encoder(settings: Settings) -> Encoder:
@@ -115,7 +120,10 @@ def build_index(settings: Settings, engine: Engine, encoder: Encoder, progress: 
             types=list(queries.stream_types(session, settings.namespace)),
             predicates=list(queries.stream_predicates(session, settings.namespace)),
             occurrences=occurrences,
+            usage=read_usage(session, settings.namespace, payload_version(encoder)),
         )
+        if (other := other_model(session, settings.namespace, payload_version(encoder))) is not None:
+            sys.stderr.write(f"{OTHER_USAGE.format(other)}\n")
         payloads = EntityEncoder(encoder, encodings(settings))
         return build_snapshot(source, payloads, snapshot_folders(settings), progress)
 

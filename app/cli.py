@@ -11,8 +11,9 @@ from app.commands import db, feedback, index, kb, keys, model
 from app.commands.annotate import annotate
 from app.commands.doctor import doctor
 from app.commands.evaluate import evaluate_command
-from app.commands.fit import count_links, fit
+from app.commands.fit import fit
 from app.commands.link import link
+from app.commands.links import count_links, encode_links
 from app.commands.serve import serve
 from app.commands.train import train
 from app.commands.up import setup, up
@@ -41,6 +42,7 @@ app.add_typer(model.app, name="model", help="Show the model, export its graphs, 
 app.command("evaluate")(evaluate_command)
 app.command()(train)
 app.command("count-links")(count_links)
+app.command("encode-links")(encode_links)
 app.command()(fit)
 app.command("weak-label")(weak_label)
 

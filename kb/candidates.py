@@ -139,6 +139,16 @@ class SnapshotSearch:
         vectors[present] = singles(self.snapshot.description_vectors[rows[present]])
         return vectors, present
 
+    def usage(self, ordinals: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return the mean vectors of entities' links (ordinals x 384), and how many links those are."""
+        rows = self.snapshot.usage_rows[ordinals]
+        present = np.flatnonzero(rows >= 0)
+        vectors = np.zeros((len(ordinals), self.snapshot.usage_vectors.shape[1]), dtype=np.float32)
+        links = np.zeros(len(ordinals), dtype=np.int32)
+        vectors[present] = singles(self.snapshot.usage_vectors[rows[present]])
+        links[present] = self.snapshot.usage_links[rows[present]]
+        return vectors, links
+
     def types(self, ordinals: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return unit mean vectors (ordinals x 384) of type names, and which entities have any type."""
         return type_means(self.snapshot.entity_types, self.types_known.vectors, ordinals)

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+import kb.tables_corpus
+import kb.tables_service  # noqa: F401 - their tables are emptied, too
 from kb.conflicts import NamespaceExists, NamespaceInUse, NamespaceMissing
 from kb.curation import ensure_namespace
 from kb.editing import take_turn

@@ -21,7 +21,7 @@ import orjson
 from kb.records import EntityRecord
 from kb.sparse import IntArray, Rows
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 HalfArray = npt.NDArray[np.float16]
 
@@ -67,6 +67,9 @@ class Snapshot:
         self.title_vectors: HalfArray = self._array("title_vectors")
         self.description_vectors: HalfArray = self._array("description_vectors")
         self.description_rows: IntArray = self._array("description_rows")
+        self.usage_vectors: HalfArray = self._array("usage_vectors")
+        self.usage_rows: IntArray = self._array("usage_rows")
+        self.usage_links: IntArray = self._array("usage_links")
         self.entity_types = self._rows("type_offsets", "type_rows")
         self.type_vectors: HalfArray = self._array("type_vectors")
         self.neighbours = self._rows("neighbour_offsets", "neighbours")

@@ -59,7 +59,8 @@ def now_column() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
 
-def _namespace() -> Mapped[str]:
+def namespace_column() -> Mapped[str]:
+    """Return the part of a primary key that says which knowledge base a row belongs to."""
     return mapped_column(Id, primary_key=True)
 
 
@@ -73,7 +74,7 @@ def count_column() -> Mapped[int]:
     return mapped_column(server_default="0")
 
 
-def _owner(table: str, column: str = "entity_id") -> ForeignKeyConstraint:
+def owner(table: str, column: str = "entity_id") -> ForeignKeyConstraint:
     """Return the reference of a row to the entity that it hangs on."""
     return ForeignKeyConstraint(
         ["namespace", column],
@@ -140,7 +141,7 @@ class Redirect(Base):
 
     __tablename__ = "redirect"
     __table_args__ = (
-        _owner("redirect", "id"),
+        owner("redirect", "id"),
         ForeignKeyConstraint(
             ["namespace", "target_id"],
             ["entity.namespace", "entity.id"],
@@ -152,7 +153,7 @@ class Redirect(Base):
         Index("ix_redirect_namespace_target_id", "namespace", "target_id"),
     )
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     target_id: Mapped[str] = mapped_column(Id)
 
@@ -165,7 +166,7 @@ class Alias(Base):
 
     __tablename__ = "alias"
     __table_args__ = (
-        _owner("alias"),
+        owner("alias"),
         CheckConstraint("count >= 0", name="count"),
         Index("ix_alias_namespace_normalised", "namespace", "normalised"),
         Index(
@@ -185,26 +186,13 @@ class Alias(Base):
         ),
     )
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     entity_id: Mapped[str] = mapped_column(Id, primary_key=True)
     text: Mapped[str] = mapped_column(Id, primary_key=True)
     normalised: Mapped[str] = mapped_column(Id)
     count: Mapped[int] = count_column()
     language: Mapped[str | None]
     popularity: Mapped[int] = count_column()
-
-
-class AliasOccurrence(Base):
-    """How often a normalised form occurs in a corpus, and as a link, with and without an upper-case letter in it."""
-
-    __tablename__ = "alias_occurrence"
-
-    namespace: Mapped[str] = _namespace()
-    normalised: Mapped[str] = mapped_column(Id, primary_key=True)
-    upper_occurrences: Mapped[int] = count_column()
-    upper_links: Mapped[int] = count_column()
-    lower_occurrences: Mapped[int] = count_column()
-    lower_links: Mapped[int] = count_column()
 
 
 class Type(Base):
@@ -216,7 +204,7 @@ class Type(Base):
         CheckConstraint(f"char_length(id) BETWEEN 1 AND {ID_CHARACTERS}", name="id_length"),
     )
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     label: Mapped[str]
     parent_id: Mapped[str | None] = mapped_column(Id)
@@ -227,11 +215,11 @@ class EntityType(Base):
 
     __tablename__ = "entity_type"
     __table_args__ = (
-        _owner("entity_type"),
+        owner("entity_type"),
         Index("ix_entity_type_namespace_type_id", "namespace", "type_id"),
     )
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     entity_id: Mapped[str] = mapped_column(Id, primary_key=True)
     type_id: Mapped[str] = mapped_column(Id, primary_key=True)
 
@@ -242,7 +230,7 @@ class Predicate(Base):
     __tablename__ = "predicate"
     __table_args__ = (CheckConstraint(f"octet_length(id) BETWEEN 1 AND {PREDICATE_BYTES}", name="id_length"),)
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     label: Mapped[str]
 
@@ -252,12 +240,12 @@ class Relation(Base):
 
     __tablename__ = "relation"
     __table_args__ = (
-        _owner("relation", "subject_id"),
+        owner("relation", "subject_id"),
         CheckConstraint("subject_id <> object_id", name="not_to_itself"),
         Index("ix_relation_namespace_object_id", "namespace", "object_id"),
     )
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     subject_id: Mapped[str] = mapped_column(Id, primary_key=True)
     predicate_id: Mapped[str] = mapped_column(Id, primary_key=True)
     object_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -267,9 +255,9 @@ class Xref(Base):
     """The id that another collection (scheme) gives the entity."""
 
     __tablename__ = "xref"
-    __table_args__ = (_owner("xref"), Index("ix_xref_namespace_scheme_value", "namespace", "scheme", "value"))
+    __table_args__ = (owner("xref"), Index("ix_xref_namespace_scheme_value", "namespace", "scheme", "value"))
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     entity_id: Mapped[str] = mapped_column(Id, primary_key=True)
     scheme: Mapped[str] = mapped_column(Id, primary_key=True)
     value: Mapped[str] = mapped_column(Id)
@@ -311,7 +299,7 @@ class Change(Base):
 
     __tablename__ = "change"
 
-    namespace: Mapped[str] = _namespace()
+    namespace: Mapped[str] = namespace_column()
     version: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[str]
     entity_id: Mapped[str | None] = mapped_column(Id)

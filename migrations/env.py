@@ -11,7 +11,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-import kb.tables_service  # noqa: F401 - its tables are compared too
+import kb.tables_corpus
+import kb.tables_service  # noqa: F401 - their tables are compared too
 from kb.database import make_engine
 from kb.tables import Base
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,10 +20,6 @@ LONGER_NAMES = 3  # the latest ones say best who is meant; more of them would cr
 ALIAS, FUZZY, DENSE = 1, 2, 4
 NOTHING: IntArray = np.zeros(0, dtype=np.int32)
 FOUND_BY: tuple[tuple[int, FoundBy], ...] = ((ALIAS, "alias"), (FUZZY, "fuzzy"), (DENSE, "dense"))
-
-# Takes an alias row, ordinals and counts, and gives those to use instead: training leaves out what a page itself
-# taught.
-Discount = Callable[[int, IntArray, IntArray], tuple[IntArray, IntArray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +98,6 @@ class _Named:
         return sorted(counts, key=lambda ordinal: -counts[ordinal])[:INHERITED]
 
 
-class _Absent:
-    """A `Discount` that leaves out entities, on top of another one."""
-
-    def __init__(self, absent: Collection[int], also: Discount | None) -> None:
-        self._absent = list(absent)
-        self._also = also
-
-    def __call__(self, row: int, ordinals: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
-        if self._also is not None:
-            ordinals, counts = self._also(row, ordinals, counts)
-        there = ~np.isin(ordinals, self._absent)
-        return ordinals[there], counts[there]
-
-
 class CandidateGenerator:
     """Finds candidates in a `CandidateSource`."""
 
@@ -127,8 +109,6 @@ class CandidateGenerator:
         surfaces: Sequence[str],
         rows: IntArray,
         queries: FloatArray,
-        discount: Discount | None = None,
-        absent: Collection[int] = (),
         documents: Sequence[int] | None = None,
     ) -> CandidateTable:
         """Find at most 30 candidates for each mention.
@@ -137,39 +117,31 @@ class CandidateGenerator:
             surfaces: the mentions' words, in text order.
             rows: the alias that each is where that is known, else -1.
             queries: unit vectors (mentions x 384) for the search by meaning.
-            discount: see `Discount`.
-            absent: entities to be treated as if the KB did not have them: from them NIL is learned.
             documents: the document that each mention is of, ascending; None if all are of one.
         """
-        if absent:
-            discount = _Absent(absent, discount)
         found: dict[tuple[str, int], _Named] = {}
         named = []
         for key in zip(surfaces, rows.tolist(), strict=True):
             if key not in found:
-                found[key] = self._named(*key, discount)
+                found[key] = self._named(*key)
             named.append(found[key])
         inherited = _inherited(surfaces, named, documents or [0] * len(surfaces))
-        parts = [_named_part(named), _inherited_part(inherited), self._dense_part(surfaces, queries, absent)]
+        parts = [_named_part(named), _inherited_part(inherited), self._dense_part(surfaces, queries)]
         totals = np.array([one.total for one in named], dtype=np.float32)
         return _table(parts, totals, np.array([one.row for one in named], dtype=np.int32))
 
-    def _named(self, surface: str, known: int, discount: Discount | None) -> _Named:
+    def _named(self, surface: str, known: int) -> _Named:
         """Return the candidates that a surface leads to, by its alias or by similar names."""
         for row, bit in self._rows_of(surface, known):
-            ordinals, counts = self._bearers(row, discount)
+            ordinals, counts = self._source.bearers(row)
             if len(ordinals):
                 return _Named(row, float(counts.sum()), ordinals[:MAX_CANDIDATES], counts[:MAX_CANDIDATES], bit)
         similar = self._source.similar_aliases(surface) if is_word(surface) else []
-        bearers = [self._bearers(row, discount) for row in similar]
+        bearers = [self._source.bearers(row) for row in similar]
         ordinals = np.concatenate([NOTHING, *(ordinals[:MAX_CANDIDATES] for ordinals, _ in bearers)])
         counts = np.concatenate([NOTHING, *(counts[:MAX_CANDIDATES] for _, counts in bearers)])
         total = float(sum(counts.sum() for _, counts in bearers))
         return _Named(-1, total, ordinals, counts, FUZZY)
-
-    def _bearers(self, row: int, discount: Discount | None) -> tuple[IntArray, IntArray]:
-        ordinals, counts = self._source.bearers(row)
-        return (ordinals, counts) if discount is None else discount(row, ordinals, counts)
 
     def _rows_of(self, surface: str, known: int) -> Iterator[tuple[int, int]]:
         """Yield the rows of the alias that a surface is, then of its plain variants, and how each was found."""
@@ -183,14 +155,13 @@ class CandidateGenerator:
             if row >= 0:
                 yield row, FUZZY
 
-    def _dense_part(self, surfaces: Sequence[str], queries: FloatArray, absent: Collection[int]) -> _Part:
+    def _dense_part(self, surfaces: Sequence[str], queries: FloatArray) -> _Part:
         """Look for entities by meaning."""
         words = np.array([index for index, surface in enumerate(surfaces) if is_word(surface)], dtype=np.int32)
         if not len(words):
             return _part(NOTHING, NOTHING)
-        ordinals, products = self._source.nearest(queries[words], DENSE_RESULTS + len(absent))
-        found = (ordinals >= 0) & ~np.isin(ordinals, list(absent))
-        found &= found.cumsum(axis=1) <= DENSE_RESULTS
+        ordinals, products = self._source.nearest(queries[words], DENSE_RESULTS)
+        found = ordinals >= 0
         mention = np.repeat(words, found.sum(axis=1))
         return _part(mention, ordinals[found], found=DENSE, dense=products[found])
 

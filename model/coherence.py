@@ -29,8 +29,8 @@ def coherence_features(
     window_of = vectors.window_of - vectors.window_of[0]
     windows = window_of[table.mention]
     weight = column["prior"] * (_rank_within(table.mention, column["log_prior"]) < TOP_FOR_CONTEXT)
-    by_mention = _sums(entity_vectors * weight[:, None], table.mention, table.mentions)
-    by_window = _sums(by_mention, window_of, int(window_of[-1]) + 1)
+    by_mention = sums_by_group(entity_vectors * weight[:, None], table.mention, table.mentions)
+    by_window = sums_by_group(by_mention, window_of, int(window_of[-1]) + 1)
     others = unit(by_window[windows] - by_mention[table.mention])
     column["coherence"][:] = cosine(entity_vectors, others)
     column["meaning"][:] = cosine(entity_vectors, vectors.query[table.mention])
@@ -82,7 +82,7 @@ def _shared(
     return np.bincount(positions, by_window - by_mention, minlength=len(table.ordinal)).clip(0).astype(np.float32)
 
 
-def _sums(rows: FloatArray, groups: IntArray, count: int) -> FloatArray:
+def sums_by_group(rows: FloatArray, groups: IntArray, count: int) -> FloatArray:
     """Add up the rows of each group (count x columns); `groups` ascend, so that each group is one run of rows."""
     sums = np.zeros((count, rows.shape[1]), dtype=np.float32)
     if len(groups):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from model.encoder import Encoder
-from model.text_cache import HalfArray, TextCache
+from model.protocols import HalfArray
+from model.vector_cache import TextCache
 
 MAX_TOKENS = 64  # of a description: its first sentence or two
 FEW = 32  # texts that are encoded in less time than the cache's keys take to read

@@ -13,7 +13,7 @@ from model.candidates import DENSE, FUZZY, CandidateTable
 from model.coherence import coherence_features
 from model.encoder import unit
 from model.mention_vectors import MentionVectors, cosine
-from model.protocols import EntityStore, FloatArray, IntArray
+from model.protocols import EntityStore, FloatArray, IntArray, LinkStore
 from model.shared_words import DocumentWords, shared_word_features
 from model.short_forms import LONGEST_ACRONYM
 
@@ -45,6 +45,9 @@ CANDIDATE_FEATURES = (
     "shared_words",
     "shared_words_near",
     "words_known",
+    "usage",
+    "usage_window",
+    "usage_known",
 )
 NIL_FEATURES = (
     "nil",
@@ -58,6 +61,7 @@ NIL_FEATURES = (
     "nil_best_coherence",
     "nil_best_popularity",
     "nil_best_meaning",
+    "nil_best_usage",
 )
 FEATURES = CANDIDATE_FEATURES + NIL_FEATURES
 
@@ -79,25 +83,27 @@ def compute(
     table: CandidateTable,
     vectors: MentionVectors,
     store: EntityStore,
-    popularity: IntArray | None = None,
+    links: LinkStore | None = None,
 ) -> FeatureTable:
     """Compute all features of documents' candidates.
 
     Args:
         words: the words of the texts around the mentions.
-        popularity: how often each candidate was linked, where that is not what the store says (in training).
+        links: what links say of entities, where that is not what the store says (in training).
     """
+    links = store if links is None else links
     values = np.zeros((len(table.ordinal), len(CANDIDATE_FEATURES)), dtype=np.float32)
     for first, last in _blocks(table, vectors.window_of):
         part = table.of_mentions(first, last)
         rows = slice(*np.searchsorted(table.mention, [first, last]))
         column = {name: values[rows, index] for index, name in enumerate(CANDIDATE_FEATURES)}
-        _name_features(column, surfaces[first:last], part, store, None if popularity is None else popularity[rows])
+        _name_features(column, surfaces[first:last], part, store, links)
         part_vectors = vectors.of_mentions(first, last)
         # Read once: of all that is computed here, the vectors of so many entities take longest to come by.
         titles, (descriptions, described) = store.titles(part.ordinal), store.descriptions(part.ordinal)
         column["no_description"][:] = ~described
         _meaning_features(column, part, part_vectors, titles, descriptions)
+        _usage_features(column, part, part_vectors, links)
         _type_features(column, part, part_vectors, store)
         shared_word_features(column, part, words.of_mentions(first, last), store)
         coherence_features(column, part, part_vectors, unit(titles + descriptions), store)
@@ -126,7 +132,7 @@ def _name_features(
     surfaces: Sequence[str],
     table: CandidateTable,
     store: EntityStore,
-    popularity: IntArray | None,
+    links: LinkStore,
 ) -> None:
     totals = table.totals[table.mention]
     sizes = np.bincount(table.mention, minlength=table.mentions)[table.mention]
@@ -134,7 +140,7 @@ def _name_features(
     column["log_prior"][:] = np.log(np.minimum(prior, 1.0))
     column["prior"][:] = table.count / np.maximum(totals, 1.0)
     column["never_linked_so"][:] = table.count == 0
-    column["log_popularity"][:] = np.log1p(store.popularity(table.ordinal) if popularity is None else popularity)
+    column["log_popularity"][:] = np.log1p(links.popularity(table.ordinal))
     labels = store.labels(table.ordinal)
     mentions = table.mention.tolist()
     # A label is written in capitals for a headline's sake, unless these could be an acronym.
@@ -166,6 +172,17 @@ def _meaning_features(
     column["description_local"][:] = cosine(descriptions, local)
 
 
+def _usage_features(
+    column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, links: LinkStore
+) -> None:
+    """Agreement with the texts that link to the candidate (FitzGerald et al., 2021)."""
+    usage, count = links.usage(table.ordinal)
+    lengths = np.maximum(np.sqrt(cosine(usage, usage)), np.float32(1e-12))
+    column["usage"][:] = cosine(usage, vectors.query[table.mention]) / lengths
+    column["usage_window"][:] = cosine(usage, vectors.window[table.mention]) / lengths
+    column["usage_known"][:] = count > 0
+
+
 def _type_features(
     column: dict[str, FloatArray], table: CandidateTable, vectors: MentionVectors, store: EntityStore
 ) -> None:
@@ -191,6 +208,7 @@ def _nil_features(values: FloatArray, table: CandidateTable) -> FloatArray:
         (8, "coherence"),
         (9, "log_popularity"),
         (10, "meaning"),
+        (11, "usage"),
     ):
         np.maximum.at(result[:, target], table.mention, values[:, CANDIDATE_FEATURES.index(name)])
     return result

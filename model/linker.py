@@ -88,18 +88,8 @@ class Linker:
                 yield batch, encoded
 
     def encode(self, documents: Sequence[Document]) -> list[windows.EncodedText | None]:
-        """Encode documents window by window; None for one without wordpieces."""
-        pieces = self.encoder.wordpieces([document.text for document in documents])
-        cuts = [windows.split(document.text, piece) for document, piece in zip(documents, pieces, strict=True)]
-        hidden = iter(
-            self.encoder.hidden(
-                [piece.ids[cut.start : cut.end] for piece, parts in zip(pieces, cuts, strict=True) for cut in parts]
-            )
-        )
-        return [
-            windows.join(piece, parts, [next(hidden) for _ in parts]) if parts else None
-            for piece, parts in zip(pieces, cuts, strict=True)
-        ]
+        """Encode documents; see `model.windows.encode`."""
+        return windows.encode(self.encoder, [document.text for document in documents])
 
     def read_spans(self, text: str, encoded: windows.EncodedText) -> SpanReading | None:
         """Let the span head, where there is one, read a text."""

@@ -70,7 +70,22 @@ class CandidateSource(Protocol):
         ...
 
 
-class EntityStore(Protocol):
+class LinkStore(Protocol):
+    """What links say of the entities that they lead to."""
+
+    def popularity(self, ordinals: IntArray) -> IntArray:
+        """Return how often each entity was linked."""
+        ...
+
+    def usage(self, ordinals: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return the mean of the vectors by which each entity's links looked for it, and how many links those are.
+
+        The vectors (ordinals x 384) are shorter than one, and zero where no link was encoded.
+        """
+        ...
+
+
+class EntityStore(LinkStore, Protocol):
     """What is known of entities, as arrays."""
 
     def entity_id(self, ordinal: int) -> str:
@@ -87,10 +102,6 @@ class EntityStore(Protocol):
 
     def names(self, ordinals: IntArray) -> tuple[IntArray, IntArray]:
         """Return the names of entities (label, title and aliases): position in `ordinals`, and the alias row."""
-        ...
-
-    def popularity(self, ordinals: IntArray) -> IntArray:
-        """Return how often each entity was linked."""
         ...
 
     def titles(self, ordinals: IntArray) -> FloatArray:

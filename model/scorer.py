@@ -1,7 +1,8 @@
 """The scorer: from features to scores, from scores to calibrated confidences.
 
-This one is a conditional logit over interpretable features with the answer NIL beside the candidates, and a few hidden
-units for what features say only together. Any other model that implements `Scorer` can take its place.
+This one is a conditional logit over interpretable features with the answer NIL beside the candidates, and hidden units
+for what features say only together, and beside those of the other candidates. Any other model that implements `Scorer`
+can take its place.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 
 from model import mentions
 from model.candidates import CandidateTable
+from model.comparison import CANDIDATE_SEEN, NIL_SEEN, compare
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
 from model.hidden_units import HiddenUnits, in_order
 from model.link_evidence import LINK_FEATURES, LinkEvidence
@@ -84,14 +86,15 @@ class ScorerError(RuntimeError):
 
 
 class FeatureScorer:
-    """The fitted scorer: one weight a feature, and hidden units for what candidates' and mentions' say together."""
+    """The fitted scorer: one weight a feature, and hidden units for what they say together."""
 
     def __init__(self, weights: Mapping[str, object]) -> None:
         self._candidate = in_order(weights, "candidate", CANDIDATE_FEATURES)
         self._nil = in_order(weights, "nil", NIL_FEATURES)
         self._cues = in_order(weights, "mention", mentions.FEATURES)
         self._link = in_order(weights, "link", LINK_FEATURES)
-        self._together = HiddenUnits(weights, "together", CANDIDATE_FEATURES)
+        self._together = HiddenUnits(weights, "together", CANDIDATE_SEEN)
+        self._nil_together = HiddenUnits(weights, "nil_together", NIL_SEEN)
         self._cues_together = HiddenUnits(weights, "mention_together", mentions.FEATURES)
         self._slope, self._offset, self.nil_threshold, self.threshold = map(
             float, in_order(weights, "calibration", CALIBRATION)
@@ -100,12 +103,15 @@ class FeatureScorer:
             raise ValueError(f"the slope of the calibration is {self._slope}: more likely must not mean less sure")
         self.version = str(weights["version"])
 
-    def score(self, table: CandidateTable, features: FeatureTable) -> Scores:  # noqa: ARG002
+    def score(self, table: CandidateTable, features: FeatureTable) -> Scores:
         """Score a document's candidates and NIL."""
         contributions = np.zeros((len(features.candidates), len(CONTRIBUTIONS)), dtype=np.float32)
         contributions[:, :-1] = features.candidates * self._candidate
-        contributions[:, -1] = self._together.sums(features.candidates)
-        return Scores(contributions.sum(axis=1), _weighted(features.nil, self._nil), contributions, CONTRIBUTIONS)
+        linear = contributions.sum(axis=1)
+        candidates_seen, nil_seen = compare(table.mention, linear, features.candidates, features.nil)
+        contributions[:, -1] = self._together.sums(candidates_seen)
+        nil = _weighted(features.nil, self._nil) + self._nil_together.sums(nil_seen)
+        return Scores(linear + contributions[:, -1], nil, contributions, CONTRIBUTIONS)
 
     def mention_scores(self, cues: FloatArray) -> FloatArray:
         """Return the probability that each span (cues: spans x model.mentions.FEATURES) is a mention."""

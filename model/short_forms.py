@@ -18,7 +18,7 @@ def is_short_form(surface: str, longer: str) -> bool:
     if longer.endswith(" " + surface) or longer.startswith(surface + " "):
         return True
     letters = surface.replace(".", "")
-    return 2 <= len(letters) <= LONGEST_ACRONYM and letters.isupper() and letters == _initials(longer)
+    return 2 <= len(letters) <= LONGEST_ACRONYM and letters.isupper() and letters == initials(longer)
 
 
 def short_forms(longer: str) -> list[str]:
@@ -26,10 +26,11 @@ def short_forms(longer: str) -> list[str]:
     spaces = [index for index, character in enumerate(longer) if character == " "]
     outer = dict.fromkeys(spaces[:MOST_WORDS] + spaces[-MOST_WORDS:])
     forms = [form for space in outer for form in (longer[:space], longer[space + 1 :])]
-    return list(dict.fromkeys([*forms, _initials(longer)]))
+    return list(dict.fromkeys([*forms, initials(longer)]))
 
 
-def _initials(name: str) -> str:
+def initials(name: str) -> str:
+    """Return the first letters of the words that begin with a capital one."""
     return "".join(word[0] for word in re.findall(r"\w+", name) if word[0].isupper())
 
 

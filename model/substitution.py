@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from model.evaluation.corpus import NEUTRAL_KINDS, GoldMention, LabelledDocument, stable_hash
+from model.short_forms import initials
 from model.types import Span
 
 LONGEST = 12  # words of a name of which parts are looked up
@@ -67,7 +68,7 @@ class Names:
             return []
         parts = [words[start:end] for start in range(len(words)) for end in range(start + 1, len(words) + 1)]
         forms = dict.fromkeys(" ".join(part).strip(",;:") for part in parts if len(part) < len(words))
-        forms["".join(word[0] for word in words if word[0].isupper())] = None
+        forms[initials(surface)] = None
         found = [form for form in forms if _says_something(form) and self._is_shared(form, entity)]
         last = words[-1]
         if last not in found and _may_be_called_by_last(words) and len(self._last.get(last.lower(), ())) > 1:

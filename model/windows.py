@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from model.encoder import FloatArray, Wordpieces
+from model.encoder import Encoder, FloatArray, Wordpieces
 
 WINDOW = 254  # wordpieces, special tokens not counted
 CONTEXT = 24  # wordpieces of the neighbouring windows that a window sees on either side
@@ -50,6 +50,18 @@ class EncodedText:
     window_vectors: FloatArray
     seen_from: IntArray
     seen_to: IntArray
+
+
+def encode(encoder: Encoder, texts: Sequence[str]) -> list[EncodedText | None]:
+    """Encode texts window by window; None for one without wordpieces."""
+    pieces = encoder.wordpieces(texts)
+    cuts = [split(text, piece) for text, piece in zip(texts, pieces, strict=True)]
+    sequences = [piece.ids[cut.start : cut.end] for piece, parts in zip(pieces, cuts, strict=True) for cut in parts]
+    hidden = iter(encoder.hidden(sequences))
+    return [
+        join(piece, parts, [next(hidden) for _ in parts]) if parts else None
+        for piece, parts in zip(pieces, cuts, strict=True)
+    ]
 
 
 def split(text: str, pieces: Wordpieces) -> list[Window]:

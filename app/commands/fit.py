@@ -1,4 +1,4 @@
-"""`namesake fit` and `namesake count-links`: learn from labelled documents."""
+"""`namesake fit`: learn the weights of the feature scorer from labelled documents."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.labelled import SOURCE_HELP, read_labelled
 from app.terminal import CommandError, command_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sqlalchemy import Engine
 
@@ -38,38 +39,6 @@ SUBSTITUTION_HELP = (
     "Share of the full names in the documents that give way to ambiguous, shorter ones: most links are full names, but "
     "most texts that are linked are not."
 )
-SOURCE_HELP = "Only documents of this source; may be repeated."
-
-
-def count_links(
-    documents: Annotated[list[Path], typer.Argument(help="Documents (.jsonl or .jsonl.gz) with their links.")],
-    source: Annotated[list[str] | None, typer.Option(help=SOURCE_HELP, show_default=False)] = None,
-) -> None:
-    """Count how often each alias is a link where it occurs, so that "may" is not taken for a name.
-
-    The counts are kept in the knowledge base; the next index build uses them.
-
-    Example:
-    namesake count-links train.jsonl.gz --source wiki-prose --source wiki-list
-    """
-    from sqlalchemy.orm import Session
-
-    from app.assembly import snapshot_folders
-    from app.service import open_database
-    from kb import curation, queries
-    from kb.occurrences import count_occurrences
-
-    settings = command_settings()
-    snapshot = snapshot_folders(settings).open_current()
-    pairs = (
-        (document.text, {(mention.start, mention.end) for mention in document.mentions})
-        for document in _read(documents, source)
-    )
-    counts = count_occurrences(snapshot.aliases, pairs)
-    rows = [queries.AliasOccurrenceRecord(alias, *numbers) for alias, numbers in counts.items()]
-    with open_database(settings) as engine, Session(engine) as session, session.begin():
-        curation.replace_alias_occurrences(session, settings.namespace, rows)
-    typer.echo(f"Counted {len(counts):,} aliases. Build the index again to use the counts: namesake index build")
 
 
 def fit(
@@ -103,6 +72,8 @@ def fit(
     from model.fitting.collecting import FitError, collect
     from model.fitting.examples import every_mention
     from model.fitting.fit import learn, save, untrained
+    from model.fitting.pages import PageCounts, page_of
+    from model.fitting.usage import LinkEncoder
     from model.manifest import is_shipped
     from model.scorer import FeatureScorer
 
@@ -110,8 +81,8 @@ def fit(
     wanted = _wanted(out, without or [], ablations)
     for weights_file in wanted:
         _make_folder(weights_file)
-    every = list(_read(documents, source))
-    whole: list[LabelledDocument] = list(_read(exhaustive, None))
+    every = list(read_labelled(documents, source))
+    whole: list[LabelledDocument] = list(read_labelled(exhaustive))
     seen: list[LabelledDocument] = []
     chosen = every
     unseen: Unseen = every_mention
@@ -121,14 +92,17 @@ def fit(
     chosen = _sample(chosen, sample, seed)
     if not chosen:
         raise CommandError("There are no documents to learn from", "check --documents and --source")
-    from app.assembly import open_pipeline
+    from app.assembly import encodings, open_pipeline
 
     with open_database(settings) as engine, step_bars() as progress:
         shortened = _shortened(settings, engine, alias_substitution, seed, progress)
         linker = open_pipeline(settings, FeatureScorer(untrained()))
         try:
+            pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in (*chosen, *whole)})
+            pages.add(every)
+            pages.add_usage(every, LinkEncoder(linker.encoder, encodings(settings)), progress)
             collected = collect(
-                linker, chosen, every, whole, frozenset(counted or ()), seed, progress, unseen, seen, shortened
+                linker, chosen, pages, whole, frozenset(counted or ()), seed, progress, unseen, seen, shortened
             )
             for weights_file, groups in wanted.items():
                 named = version + "".join(f"-without-{group}" for group in groups)
@@ -229,15 +203,6 @@ def _make_folder(file: Path) -> None:
         raise CommandError(f"{file.parent} cannot be made: {error.strerror}", "name another file with --out") from None
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         raise CommandError(f"{file} cannot be written", "name another file with --out")
-
-
-def _read(paths: list[Path], sources: list[str] | None) -> Iterator[LabelledDocument]:
-    from model.evaluation.corpus import read_documents
-
-    for path in paths:
-        for document in read_documents(path):
-            if not sources or document.source in sources:
-                yield document
 
 
 def _sample(documents: list[LabelledDocument], size: int, seed: int) -> list[LabelledDocument]:

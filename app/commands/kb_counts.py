@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.labelled import SOURCE_HELP, read_labelled
 from app.terminal import CommandError, NamespaceOption, command_settings, print_error
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ DOCUMENTS_HELP = "Labelled documents (.jsonl or .jsonl.gz) with their links."
 
 def import_counts(
     documents: Annotated[list[Path], typer.Argument(help=DOCUMENTS_HELP)],
-    source: Annotated[list[str] | None, typer.Option(help="Only documents of this source; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help=SOURCE_HELP)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, tell what would be added.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Count documents that were counted before once more.")] = False,
     namespace: NamespaceOption = None,
@@ -63,14 +64,10 @@ def import_counts(
 
 def _links(documents: list[Path], sources: list[str] | None) -> Iterator[tuple[str, str]]:
     """Yield entity and name of each link; pronouns and the like are no names."""
-    from model.evaluation.corpus import read_documents
-
-    for path in documents:
-        for document in read_documents(path):
-            if not sources or document.source in sources:
-                for mention in document.mentions:
-                    if mention.entity is not None and mention.kind != "coref":
-                        yield mention.entity, document.text[mention.start : mention.end]
+    for document in read_labelled(documents, sources):
+        for mention in document.mentions:
+            if mention.entity is not None and mention.kind != "coref":
+                yield mention.entity, document.text[mention.start : mention.end]
 
 
 def _mark(documents: list[Path], sources: list[str] | None) -> str:

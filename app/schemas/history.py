@@ -80,7 +80,9 @@ class Change(BaseModel):
     """Something that readers of the knowledge base must look at again."""
 
     version: int = Field(description="The kb_version that it made.")
-    kind: str = Field(description="`entity`, `entity_deleted`, `type`, `predicate` or `alias_occurrence`.")
+    kind: str = Field(
+        description="`entity`, `entity_deleted`, `type`, `predicate`, `alias_occurrence` or `entity_usage`."
+    )
     entity: str | None = Field(description="Id of the entity.")
     item: str | None = Field(description="Id of the type or predicate.")
     created_at: datetime

@@ -18,10 +18,12 @@ from kb.index.aliases import AliasCollector, Occurrences, entity_names
 from kb.index.dense import write_dense
 from kb.index.folders import SnapshotFolders
 from kb.index.graph import write_neighbours, write_types
+from kb.index.usage import write_usage
 from kb.index.words import own_words, with_words_of, write_words
 from kb.index.writer import SnapshotWriter
 from kb.records import EntityRecord, PredicateRecord, TypeRecord
 from kb.snapshot import FORMAT, Manifest, write_manifest
+from kb.usage import Usage
 from kb.words import HashArray
 
 HalfArray = npt.NDArray[np.float16]
@@ -63,6 +65,7 @@ class KbSource:
     types: list[TypeRecord]
     predicates: list[PredicateRecord]
     occurrences: Mapping[str, Occurrences]
+    usage: Usage
 
 
 @dataclass(slots=True)
@@ -113,7 +116,8 @@ def _write(
         ordinals, rows = _write_entities(writer, rows, {row.id: index for index, row in enumerate(source.types)})
         aliases = _collect_aliases(rows, encoder).write(writer, source.occurrences, rows.ids, rows.popularity)
         _write_graph(writer, rows, ordinals, source)
-        _write_vectors(writer, rows, source, encoder, progress)
+        width = _write_vectors(writer, rows, source, encoder, progress)
+        write_usage(writer, source.usage, ordinals, width)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(
             FORMAT,
@@ -202,7 +206,8 @@ def _all_words(
 
 def _write_vectors(
     writer: SnapshotWriter, rows: _Rows, source: KbSource, encoder: PayloadEncoder, progress: Progress
-) -> None:
+) -> int:
+    """Write the vectors of texts, and return how many dimensions they have."""
     titles = [encoder.title_text(entity_id, label) for entity_id, label in zip(rows.ids, rows.labels, strict=True)]
     described = [index for index, text in enumerate(rows.descriptions) if text]
     total = len(titles) + len(described) + len(source.types)
@@ -226,3 +231,4 @@ def _write_vectors(
     write_dense(writer.folder / "dense.faiss", title_vectors, description_vectors, description_rows)
     writer.seal("dense.faiss")
     progress("searchable vectors", 1, 1)
+    return int(title_vectors.shape[1])

@@ -23,6 +23,8 @@ class ChangedEntity:
         names: its normalised names, with how often each named it.
         title: the unit vector (384) of its title channel.
         description: that of its description channel, None without one.
+        usage: the mean vector of its links, None where none was encoded.
+        usage_links: how many links that is the mean of.
         words: its words, those of its types' and its objects' names included.
         objects: the entities that its relations lead to and that exist, once for each relation.
         subjects: the entities whose relations lead to it, once for each relation.
@@ -32,6 +34,8 @@ class ChangedEntity:
     names: Mapping[str, int]
     title: HalfArray
     description: HalfArray | None
+    usage: HalfArray | None
+    usage_links: int
     words: HashArray
     objects: tuple[str, ...]
     subjects: tuple[str, ...]

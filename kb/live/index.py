@@ -18,8 +18,10 @@ from kb.live.search import LiveSearch
 from kb.lookups import entities_of_types, entity_labels, subjects_of
 from kb.records import EntityRecord, TypeRecord
 from kb.type_table import TypeTable
+from kb.usage import CHANGE, usage_of
 
 PAGE = 10_000  # changes read at a time
+CORPUS_CHANGES = frozenset({"alias_occurrence", CHANGE})  # of a whole corpus at once
 MOST_UNUSED = 20_000  # names and words that nothing has any more, before what stands beside the snapshot is made anew
 
 
@@ -54,7 +56,7 @@ class LiveIndex:
 
     Attributes:
         search: answers as of the last refresh.
-        outdated: whether something changed that only a new snapshot can hold: the counts of a corpus.
+        outdated: whether something changed that only a new snapshot can hold: what a corpus says.
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class LiveIndex:
             new = [change for change in page if change.version > self._version]
             changed.update(change.entity_id for change in new if change.entity_id is not None)
             types_changed |= any(change.kind == "type" for change in new)
-            self.outdated |= any(change.kind == "alias_occurrence" for change in new)
+            self.outdated |= any(change.kind in CORPUS_CHANGES for change in new)
             if len(changed | self._changes.keys()) > self._most:
                 raise DeltaFull(DeltaFull.__doc__)
             version = page[-1].version
@@ -172,12 +174,17 @@ class LiveIndex:
         titles = {key: self._encoder.title_text(key, record.label) for key, record in records.items()}
         descriptions = {key: text for key, record in records.items() if (text := record.description or record.text)}
         vectors = self._vectors(records, titles, descriptions)
+        model_version = self.base.snapshot.manifest.model_version
+        usage = usage_of(session, self._namespace, model_version, sorted(records))
+        used = {key: (usage.vectors[row], int(usage.links[row])) for row, key in enumerate(usage.ids)}
         return {
             key: ChangedEntity(
                 record=_shown(record),
                 names=entity_names(record.label, titles[key], ((a.text, a.count) for a in record.aliases)),
                 title=vectors[titles[key]],
                 description=vectors[descriptions[key]] if key in descriptions else None,
+                usage=used[key][0] if key in used else None,
+                usage_links=used[key][1] if key in used else 0,
                 words=with_words_of(own_words(record), _names(record, labels, types)),
                 objects=tuple([edge.object for edge in record.relations if edge.object in labels]),
                 subjects=subjects.get(key, ()),

@@ -177,6 +177,16 @@ class LiveSearch:
         vectors[new], present[new] = self._vectors.descriptions[rows], self._vectors.described[rows]
         return vectors, present
 
+    def usage(self, ordinals: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return the mean vectors of entities' links (ordinals x 384), and how many links those are."""
+        old, new = self._split(ordinals)
+        vectors = np.zeros((len(ordinals), self._vectors.width), dtype=np.float32)
+        links = np.zeros(len(ordinals), dtype=np.int32)
+        vectors[old], links[old] = self.base.usage(ordinals[old])
+        rows = self._rows(ordinals[new])
+        vectors[new], links[new] = self._vectors.usage[rows], self._vectors.usage_links[rows]
+        return vectors, links
+
     def types(self, ordinals: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return unit mean vectors (ordinals x 384) of type names, and which entities have any type."""
         old, new = self._split(ordinals)

@@ -22,6 +22,8 @@ class LiveVectors:
         descriptions: unit description vectors (rows x width), zeros where there is none.
         described: which entities have a description.
         retrieval: the vectors by which entities are found (rows x width, float32).
+        usage: mean vectors of their links (rows x width), zeros where none was encoded.
+        usage_links: how many links each is the mean of.
         popularity: how often each entity was linked.
         alive: which entities are not deleted.
     """
@@ -31,6 +33,8 @@ class LiveVectors:
         self.descriptions: HalfArray = np.zeros((0, width), dtype=np.float16)
         self.described: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self.retrieval: npt.NDArray[np.float32] = np.zeros((0, width), dtype=np.float32)
+        self.usage: HalfArray = np.zeros((0, width), dtype=np.float16)
+        self.usage_links: IntArray = np.zeros(0, dtype=np.int32)
         self.popularity: IntArray = np.zeros(0, dtype=np.int32)
         self.alive: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
 
@@ -60,6 +64,10 @@ class LiveVectors:
         result.descriptions = _replaced(self.descriptions, count, rows, descriptions)
         result.described = _replaced(self.described, count, rows, described)
         result.retrieval = _replaced(self.retrieval, count, rows, retrieval)
+        usage = [none if entity is None or entity.usage is None else entity.usage for entity in entities]
+        result.usage = _replaced(self.usage, count, rows, _stack(usage, self.width))
+        links = [0 if entity is None else entity.usage_links for entity in entities]
+        result.usage_links = _replaced(self.usage_links, count, rows, links)
         popularity = [0 if entity is None else entity.record.popularity for entity in entities]
         result.popularity = _replaced(self.popularity, count, rows, popularity)
         result.alive = _replaced(self.alive, count, rows, [entity is not None for entity in entities])

@@ -25,6 +25,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "nil_best_popularity",
     ),
     "meaning": ("meaning", "only_by_meaning", "nil_best_meaning"),
+    "usage": ("usage", "usage_window", "usage_known", "nil_best_usage"),
     HIDDEN_UNITS: (),
 }
 

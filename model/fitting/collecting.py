@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.corpus import LabelledDocument, stable_hash
 from model.fitting.detection import fit_detection
 from model.fitting.examples import Example, Unseen, every_mention, examples
-from model.fitting.logit import Array
 from model.fitting.pages import PageCounts, page_of
 from model.fitting.regression import Regression
 from model.linker import Linker
@@ -61,7 +60,7 @@ class Collected:
 def collect(
     linker: Linker,
     training: Sequence[LabelledDocument],
-    all_training: Iterable[LabelledDocument],
+    pages: PageCounts,
     exhaustive: Sequence[LabelledDocument],
     counted: frozenset[str],
     seed: int,
@@ -74,7 +73,7 @@ def collect(
 
     Args:
         training: documents whose mentions are links, for ranking and calibration.
-        all_training: all documents whose links are in the KB's alias counts, to find what a page itself taught.
+        pages: what each page of all these documents taught the KB.
         exhaustive: documents in which every mention is marked, for detection, and for ranking too.
         counted: sources of `training` in which alias occurrences were counted, for detection too.
         unseen: which mentions of `training` to learn ranking and calibration from.
@@ -86,8 +85,6 @@ def collect(
     Raises:
         FitError: the documents name no entity of the KB, are of too few pages, or mark no mention in full.
     """
-    pages = PageCounts(linker.source, linker.store, {page_of(document.id) for document in (*training, *exhaustive)})
-    pages.add(all_training)
     made: list[Example] = []
     for start in range(0, len(training), BLOCK):
         block = training[start : start + BLOCK]
@@ -129,8 +126,3 @@ def _check_use(kept: Sequence[Example], held_out: Sequence[Example], exhaustive:
 
 def _is_held_out(document: str, seed: int) -> bool:
     return int.from_bytes(stable_hash(seed, "held out", page_of(document))[:4], "big") / 2**32 < HELD_OUT
-
-
-def named(names: Sequence[str], values: Array) -> dict[str, float]:
-    """Return values by name, rounded as weights are written."""
-    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model import features
-from model.candidates import CandidateTable
+from model.candidates import CandidateGenerator, CandidateTable
 from model.evaluation.corpus import NEUTRAL_KINDS, GoldMention, LabelledDocument
-from model.fitting.lacking import NIL_SHARE, some
+from model.fitting.lacking import NIL_SHARE, Lacking, Without, some
 from model.fitting.pages import PageCounts, page_of
 from model.linker import Linker, given_spans
 from model.protocols import EntityStore, IntArray
@@ -66,9 +66,9 @@ def examples(
         context = linker.context(document.text, encoded, spans)
         without = pages.without(page_of(labelled.id))
         absent = some(gold, nil_share, random)
-        table = linker.generator.generate(context.surfaces, spans.rows, context.vectors.query, without, absent)
-        popularity = without.popularity(table.ordinal)
-        values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
+        generator = CandidateGenerator(Lacking(linker.source, Without(without, absent)))
+        table = generator.generate(context.surfaces, spans.rows, context.vectors.query)
+        values = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, without)
         flags = [flag for flag, m in zip(unseen(labelled), labelled.mentions, strict=True) if _teaches(m)]
         counts = np.array([flags[at] for at in order], dtype=np.bool_)
         yield Example(labelled.id, table, values, _positions(table, gold), counts)

@@ -10,18 +10,22 @@ import numpy as np
 import orjson
 
 from model import mentions
+from model.comparison import CANDIDATE_SEEN, NIL_SEEN
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
 from model.fitting.ablations import HIDDEN_UNITS, blank, columns
-from model.fitting.collecting import Collected, FitError, named
+from model.fitting.collecting import Collected, FitError
 from model.fitting.examples import Example
 from model.fitting.interactions import fit_interactions
 from model.fitting.linking import fit_linking
 from model.fitting.logit import Array, Choices, fit_binary, fit_choices
+from model.fitting.regression import named
+from model.hidden_units import HiddenUnit
 from model.link_evidence import LINK_FEATURES
 from model.linker import Linker
 from model.protocols import FloatArray
 from model.scorer import FeatureScorer, probabilities
 
+UNENCODED = 0.33  # share of the examples that are there once more as they would look where nobody encoded links
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
 # Wikipedia links a name once, so its links are hardly ever short forms of a name before; that they mean something else
 # then holds for links only.
@@ -58,6 +62,7 @@ def untrained() -> dict[str, object]:
         "nil": dict.fromkeys(NIL_FEATURES, 0.0),
         "mention": dict.fromkeys(mentions.FEATURES, 0.0),
         "together": [],
+        "nil_together": [],
         "mention_together": [],
         "link": dict.fromkeys(LINK_FEATURES, 0.0),
         "calibration": {"slope": 1.0, "offset": 0.0, "nil_threshold": 1.0, "threshold": 0.0},
@@ -76,7 +81,7 @@ def learn(linker: Linker, collected: Collected, version: str, seed: int, without
     """
     parts = (collected.kept, collected.marked, collected.held_out)
     kept, marked, held_out = ([blank(example, without) for example in part] for part in parts)
-    ranking = _fit_ranking([*kept, *marked], seed, without)
+    ranking = _fit_ranking([*kept, *marked, *_unencoded([*kept, *marked], seed)], seed, without)
     weights = untrained() | {"version": version} | ranking | collected.detection.named(mentions.FEATURES, "mention")
     calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
     weights["calibration"] = {**calibration, "threshold": 0.0}
@@ -96,6 +101,15 @@ def learn(linker: Linker, collected: Collected, version: str, seed: int, without
     )
 
 
+def _unencoded(made: Sequence[Example], seed: int) -> list[Example]:
+    """Return some examples as they would look where nobody encoded links, so that the weights do without that, too."""
+    usage = CANDIDATE_FEATURES.index("usage_known")
+    if not any(example.values.candidates[:, usage].any() for example in made):
+        return []
+    random = np.random.default_rng(seed)
+    return [blank(example, ["usage"]) for example in made if random.random() < UNENCODED]
+
+
 def save(weights: dict[str, object], path: Path) -> None:
     """Write weights as readable JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,12 +122,15 @@ def _fit_ranking(made: Sequence[Example], seed: int, without: Collection[str]) -
     choices = _choices(made)
     not_negative = [CANDIDATE_FEATURES.index(name) for name in NOT_NEGATIVE]
     linear = fit_choices(choices, not_negative=not_negative)
-    unseen = [*not_negative, *columns(without)]
-    units = [] if HIDDEN_UNITS in without else fit_interactions(choices, linear, split, unseen, seed)
+    units: tuple[list[HiddenUnit], list[HiddenUnit]] = [], []
+    if HIDDEN_UNITS not in without:
+        unseen = [*not_negative, *columns(without)]
+        units = fit_interactions(choices, linear, unseen, columns(without, NIL_FEATURES), seed)
     return {
         "candidate": named(CANDIDATE_FEATURES, linear[:split]),
         "nil": named(NIL_FEATURES, linear[split:]),
-        "together": [unit.named(CANDIDATE_FEATURES) for unit in units],
+        "together": [unit.named(CANDIDATE_SEEN) for unit in units[0]],
+        "nil_together": [unit.named(NIL_SEEN) for unit in units[1]],
     }
 
 

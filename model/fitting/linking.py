@@ -54,6 +54,8 @@ SPEAKS_FOR = (
     "title_words",
     "shared_words",
     "shared_words_near",
+    "usage",
+    "usage_window",
 )
 SPEAKS_AGAINST = ("nil_log_odds", "never_linked_so", "similar_name", "only_by_meaning", "nil_no_alias")
 FOLDS = 5
@@ -173,8 +175,7 @@ def _prepared(linker: Linker, mentioned: Mentioned, page: Discounter | None) -> 
         return linker.prepare([mentioned])
     context = gather([mentioned], linker.store, linker.query_head)
     table = linker.candidates([mentioned], context)
-    popularity = page.popularity(table.ordinal)
-    computed = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, popularity)
+    computed = features.compute(context.surfaces, context.words, table, context.vectors, linker.store, page)
     return Prepared([mentioned], context.surfaces, table, computed)
 
 

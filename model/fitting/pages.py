@@ -7,14 +7,19 @@ before. Subtracting the page's own links (leave-one-out) makes training look as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from model.evaluation.corpus import LabelledDocument
-from model.protocols import CandidateSource, EntityStore, IntArray
+from model.fitting.usage import LinkEncoder, links_of
+from model.protocols import CandidateSource, EntityStore, FloatArray, IntArray
 
 COUNTED_KINDS = frozenset({"anchor", "table"})
+BLOCK = 500  # documents whose links are encoded together
+
+OwnUsage = dict[int, tuple[FloatArray, int]]
+"""By entity the sum of the vectors of a page's links to it, and how many those are."""
 
 
 def page_of(document_id: str) -> str:
@@ -30,6 +35,7 @@ class PageCounts:
         self._store = store
         self._links: dict[str, Counter[tuple[int, int]]] = {page: Counter() for page in pages}
         self._entities: dict[str, Counter[int]] = {page: Counter() for page in pages}
+        self._usage: dict[str, OwnUsage] = {page: {} for page in pages}
 
     def add(self, documents: Iterable[LabelledDocument]) -> None:
         """Count the links of those documents that belong to the chosen pages."""
@@ -46,23 +52,47 @@ class PageCounts:
                     self._links[page][row, ordinal] += 1
                     self._entities[page][ordinal] += 1
 
+    def add_usage(
+        self, documents: Iterable[LabelledDocument], encoder: LinkEncoder, progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Encode the links of those documents that belong to the chosen pages and lead to entities with usage."""
+        chosen = [document for document in documents if page_of(document.id) in self._usage]
+        for start in range(0, len(chosen), BLOCK):
+            self._add_usage(chosen[start : start + BLOCK], encoder)
+            progress("links", min(start + BLOCK, len(chosen)), len(chosen))
+
+    def _add_usage(self, documents: Sequence[LabelledDocument], encoder: LinkEncoder) -> None:
+        links = [(number, link) for number, document in enumerate(documents) for link in links_of(document)]
+        named = {str(link.entity): self._store.ordinal(str(link.entity)) for _, link in links}
+        ordinals = np.array(sorted({ordinal for ordinal in named.values() if ordinal is not None}), dtype=np.int32)
+        used = set(ordinals[self._store.usage(ordinals)[1] > 0].tolist())
+        links = [(number, link) for number, link in links if named[str(link.entity)] in used]
+        vectors = encoder.vectors([document.text for document in documents], links).astype(np.float32)
+        for (number, link), vector in zip(links, vectors, strict=True):
+            own = self._usage[page_of(documents[number].id)]
+            ordinal = named[str(link.entity)] or 0
+            total, count = own.get(ordinal, (0.0, 0))
+            own[ordinal] = (np.asarray(total + vector, dtype=np.float32), count + 1)
+
     def without(self, page: str) -> Discounter:
         """Return what the KB would say without this page."""
-        return Discounter(self._links[page], self._entities[page], self._source, self._store)
+        return Discounter(self._links[page], self._entities[page], self._usage[page], self._source, self._store)
 
 
 class Discounter:
-    """A `model.candidates.Discount` for one page, and the entities' popularity without it."""
+    """Takes one page's links off the bearers of aliases; a `model.protocols.LinkStore` without those links."""
 
     def __init__(
         self,
         links: Counter[tuple[int, int]],
         entities: Counter[int],
+        usage: Mapping[int, tuple[FloatArray, int]],
         source: CandidateSource,
         store: EntityStore,
     ) -> None:
         self._links = links
         self._entities = entities
+        self._usage = usage
         self._source = source
         self._store = store
 
@@ -84,3 +114,14 @@ class Discounter:
         """Return how often each entity was linked on other pages."""
         own = np.array([self._entities.get(ordinal, 0) for ordinal in ordinals.tolist()], dtype=np.int32)
         return np.asarray(np.maximum(self._store.popularity(ordinals) - own, 0), dtype=np.int32)
+
+    def usage(self, ordinals: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return the mean vectors of the entities' links on other pages, and how many those are."""
+        means, links = self._store.usage(ordinals)
+        for row, ordinal in enumerate(ordinals.tolist()):
+            if ordinal in self._usage and links[row] > 0:
+                own, count = self._usage[ordinal]
+                left = max(int(links[row]) - count, 0)
+                means[row] = (means[row] * links[row] - own) / left if left else 0
+                links[row] = left
+        return means, links

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from model.fitting.interactions import fit_binary_interactions
 from model.fitting.logit import Array, fit_binary
 from model.hidden_units import HiddenUnit
@@ -19,17 +17,14 @@ class Regression:
     weights: Array
     units: list[HiddenUnit]
 
-    def probabilities(self, values: Array) -> Array:
-        """Return the probability of each row (rows x features)."""
-        odds = values @ self.weights
-        for unit in self.units:
-            odds += unit.outer * np.maximum(values @ np.array(unit.weights) + unit.bias, 0)
-        return np.asarray(1 / (1 + np.exp(-odds)))
-
     def named(self, names: Sequence[str], part: str) -> dict[str, object]:
         """Return weights and units as they are written: under `part`, and under `part`_together."""
-        weights = {name: round(float(weight), 5) for name, weight in zip(names, self.weights, strict=True)}
-        return {part: weights, f"{part}_together": [unit.named(names) for unit in self.units]}
+        return {part: named(names, self.weights), f"{part}_together": [unit.named(names) for unit in self.units]}
+
+
+def named(names: Sequence[str], values: Array) -> dict[str, float]:
+    """Return values by name, rounded as weights are written."""
+    return {name: round(float(value), 5) for name, value in zip(names, values, strict=True)}
 
 
 def fit_regression(values: Array, labels: Array, weights: Array, seed: int) -> Regression:

@@ -38,6 +38,7 @@ from kb.limits import ALIAS_BYTES, ID_CHARACTERS, LARGEST_COUNT, PREDICATE_BYTES
 from kb.records import AliasRecord, RelationRecord
 from kb.snapshot import MANIFEST, read_manifest
 from kb.tables import Base
+from kb.tables_corpus import EntityUsage
 from kb.tables_service import Job
 from kb.undoing import MOST_REVISIONS
 from model.evaluation.corpus import KINDS
@@ -273,7 +274,7 @@ def test_every_format_of_annotations_is_described() -> None:
 
 
 def test_every_table_of_the_database_is_described() -> None:
-    assert Job.metadata is Base.metadata
+    assert Job.metadata is EntityUsage.metadata is Base.metadata
     assert names(tables(section(ARCHITECTURE, "Tables"))[0]) == set(Base.metadata.tables)
 
 

@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.terminal import CommandError
 from model.evaluation.corpus import GoldMention, LabelledDocument
 from model.fitting.collecting import FitError, collect
+from model.fitting.pages import PageCounts, page_of
 from model.scorer import WEIGHTS, ScorerError
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ def test_too_few_documents_are_said_to_be_too_few(starter_service: "Service") ->
     pipeline = starter_service.linker.pipeline
     gold = GoldMention(0, 7, "Lincoln,_Nebraska", "gold")
     document = LabelledDocument("news/1", "news", "Lincoln is the capital of Nebraska.", (gold,))
+    pages = PageCounts(pipeline.source, pipeline.store, {page_of(document.id)})
     with pytest.raises(FitError, match=r"give documents of this knowledge base, of enough pages"):
-        collect(pipeline, [document], [document], [document], frozenset(), 0, lambda _step, _done, _total: None)
+        collect(pipeline, [document], pages, [document], frozenset(), 0, lambda _step, _done, _total: None)
 
 
 def test_a_wrong_place_for_the_weights_is_told_before_anything_is_read(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ def entity_facts(search: Search, ids: Sequence[str]) -> dict[str, Any]:
             "title": _rounded(search.titles(ordinal)),
             "description": _rounded(search.descriptions(ordinal)[0]),
             "described": search.descriptions(ordinal)[1].tolist(),
+            "usage": _rounded(search.usage(ordinal)[0]),
+            "usage_links": search.usage(ordinal)[1].tolist(),
             "types": _rounded(search.types(ordinal)[0]),
             "typed": search.types(ordinal)[1].tolist(),
         }

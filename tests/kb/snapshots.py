@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kb.index import KbSource, SnapshotFolders, build_snapshot
 from kb.records import AliasRecord, EntityRecord, RelationRecord, TypeRecord
+from kb.usage import NO_USAGE
 from model.encoder import Encoder
 from model.entity_encoder import EntityEncoder
 
@@ -35,7 +36,7 @@ def source_of(
     namespace: str = "default",
 ) -> KbSource:
     """Return what a build reads of a knowledge base."""
-    return KbSource(namespace, version, entities, len(entities), list(types), [], {})
+    return KbSource(namespace, version, entities, len(entities), list(types), [], {}, NO_USAGE)
 
 
 class Builder:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.assembly import build_index
 from app.settings import Settings
-from kb import curation, queries
+from kb import curation, joining, queries
 from kb.candidates import SnapshotSearch
 from kb.curation import Edit
 from kb.database import snapshot_session
@@ -24,6 +24,7 @@ from kb.live.index import DeltaFull, KbReplaced, LiveIndex
 from kb.namespaces import delete_namespace
 from kb.queries import AliasOccurrenceRecord
 from kb.records import AliasRecord, EntityRecord, RelationRecord, TypeRecord
+from kb.usage import Usage, replace_usage
 from model.encoder import Encoder
 from model.linker import Linker
 from model.scorer import load_scorer
@@ -70,6 +71,10 @@ class World:
         assert text_facts(live, TEXTS) == text_facts(fresh, TEXTS)
         assert self.links(live) == self.links(fresh)
 
+    def assert_usage_as_fresh(self, ids: list[str]) -> None:
+        """Check that what is known of entities is what a new snapshot says."""
+        assert entity_facts(self.index.search, ids) == entity_facts(self.fresh(), ids)
+
     def links(self, search: object) -> list[list[tuple[object, ...]]]:
         linker = Linker(self.encoder, search, search, load_scorer())  # type: ignore[arg-type]
         answers = linker.link([Document(str(number), text) for number, text in enumerate(TEXTS)])
@@ -86,8 +91,17 @@ class World:
 def world(kb: Kb, encoder: Encoder, builder: Builder, tmp_path: Path) -> World:
     put_types(kb, [TypeRecord(name, name.title(), "place" if name == "city" else None) for name in TYPES])
     rng = random.Random(0)
-    kb.put(*[some_entity(rng, key) for key in IDS[::2]])
+    kb.put(*[some_entity(rng, key) for key in IDS[::2]], *[EntityRecord(key, key) for key in IDS[1::2]])
+    put_usage(kb, builder.payloads.model_version, IDS[1::3])
+    kb.delete(*IDS[1::2])
     return World(kb, encoder, builder, tmp_path / "home")
+
+
+def put_usage(kb: Kb, model_version: str, ids: list[str]) -> None:
+    vectors = np.random.default_rng(0).normal(size=(len(ids), 384)).astype(np.float16) / 20
+    usage = Usage(ids, np.arange(1, len(ids) + 1, dtype=np.int32), vectors)
+    with Session(kb.engine) as session, session.begin():
+        replace_usage(session, kb.namespace, model_version, usage)
 
 
 def put_types(kb: Kb, types: Iterable[TypeRecord]) -> None:
@@ -249,6 +263,27 @@ def test_counts_of_a_corpus_want_a_new_snapshot(world: World) -> None:
     world.refresh()
     row = np.array([world.index.search.alias_row("Anton")], dtype=np.int32)
     assert world.index.search.alias_statistics(row).tolist() == [[0, 9, 3, 2, 1]]
+
+
+def test_encoded_links_want_a_new_snapshot_and_are_there_for_what_changes(world: World) -> None:
+    put_usage(world.kb, world.payloads.model_version, IDS[:3])
+    world.refresh()
+    assert world.index.outdated
+    world.kb.put(some_entity(random.Random(3), IDS[2]))
+    world.refresh()
+    assert entity_facts(world.index.search, IDS[2:3])[IDS[2]]["usage_links"] == [3]
+    world.assert_usage_as_fresh(IDS[2:3])
+
+
+def test_a_merged_entity_is_written_about_as_both_were(world: World) -> None:
+    first, second = IDS[4], IDS[10]
+    assert [entity_facts(world.index.search, [key])[key]["usage_links"] for key in (first, second)] == [[2], [4]]
+    chosen = world.kb.records()[first].xrefs
+    with Session(world.kb.engine) as session, session.begin():
+        joining.merge_entities(session, world.kb.namespace, first, second, None, Edit("merge"), choices=chosen)
+    world.refresh()
+    assert entity_facts(world.index.search, [first])[first]["usage_links"] == [6]
+    world.assert_usage_as_fresh([first])
 
 
 def test_more_changes_than_it_may_hold(world: World) -> None:

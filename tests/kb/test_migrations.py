@@ -18,7 +18,8 @@ from servers import KIND, PROGRAMS, PostgresServer
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import URL
 
-import kb.tables_service  # noqa: F401 - its tables are compared too
+import kb.tables_corpus
+import kb.tables_service  # noqa: F401 - their tables are compared too
 import migrations
 from kb.database import (
     DatabaseError,

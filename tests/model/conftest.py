@@ -66,6 +66,24 @@ def tiny_linker(encoders: dict[Backend, Encoder], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def used_linker(tiny_linker: Linker, tmp_path_factory: pytest.TempPathFactory) -> Linker:
+    """The linker over a few entities made by hand, of which some links were encoded: see `test_link_usage`."""
+    import tiny_kb
+    from sample_kb import linker_over, source_of
+    from test_link_usage import DOCUMENTS
+
+    from kb.usage import Usage
+    from model.fitting.usage import LinkEncoder, UsageSums, encode_links
+
+    sums, folder = UsageSums(), tmp_path_factory.mktemp("used")
+    there = {entity.id for entity in tiny_kb.ENTITIES}
+    encoder = LinkEncoder(tiny_linker.encoder, folder)
+    encode_links(DOCUMENTS, encoder, lambda ids: {key: key for key in ids if key in there}, sums)
+    source = source_of(tiny_kb.ENTITIES, tiny_kb.TYPES, tiny_kb.PREDICATES, Usage(*sums.means()))
+    return linker_over(source, tiny_linker.encoder, folder)
+
+
+@pytest.fixture(scope="session")
 def training_linker(encoders: dict[Backend, Encoder], tmp_path_factory: pytest.TempPathFactory) -> Linker:
     """A linker over entities that share short names: see `training_kb`."""
     import training_kb

@@ -12,6 +12,7 @@ from kb.candidates import SnapshotSearch
 from kb.importers.checks import decode, entity_record, predicate_record, type_record
 from kb.index import KbSource, SnapshotFolders, build_snapshot
 from kb.records import EntityRecord, PredicateRecord, TypeRecord
+from kb.usage import NO_USAGE, Usage
 from model.encoder import Encoder
 from model.entity_encoder import EntityEncoder, payload_version
 from model.evaluation.corpus import LabelledDocument, read_documents, stable_hash
@@ -33,8 +34,9 @@ def source_of(
     entities: list[EntityRecord],
     types: list[TypeRecord] | None = None,
     predicates: list[PredicateRecord] | None = None,
+    usage: Usage = NO_USAGE,
 ) -> KbSource:
-    return KbSource("default", 1, entities, len(entities), types or [], predicates or [], {})
+    return KbSource("default", 1, entities, len(entities), types or [], predicates or [], {}, usage)
 
 
 def linker_over(source: KbSource, encoder: Encoder, home: Path, encodings: Path | None = None) -> Linker:

@@ -18,6 +18,7 @@ from model.candidates import (
     found_by,
 )
 from model.encoder import unit
+from model.fitting.lacking import Lacking, Without
 from model.linker import Linker
 from model.short_forms import is_short_form, short_forms
 
@@ -135,9 +136,10 @@ def test_an_entity_that_is_to_be_absent_leaves_no_trace(starter_linker: Linker) 
     queries = unit(starter_linker.encoder.embed(["Paris", "the capital of France"]))
     generator, rows = CandidateGenerator(starter_linker.source), np.full(2, -1, dtype=np.int32)
     surfaces = ["Paris", "the capital of France"]
+    lacking = CandidateGenerator(Lacking(starter_linker.source, Without(absent=frozenset([city]))))
     whole, without = (
         generator.generate(surfaces, rows, queries),
-        generator.generate(surfaces, rows, queries, absent=[city]),
+        lacking.generate(surfaces, rows, queries),
     )
     assert city in whole.ordinal[whole.mention == 0]
     assert city in whole.ordinal[whole.mention == 1]

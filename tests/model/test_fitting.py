@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from model.comparison import CANDIDATE_SEEN, NIL_SEEN
 from model.evaluation import GoldMention, LabelledDocument
-from model.features import CANDIDATE_FEATURES, NIL_FEATURES
+from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
 from model.features import FEATURES as FEATURES_OF_CHOICES
 from model.fitting.ablations import GROUPS, check_groups, columns
 from model.fitting.collecting import Collected, FitError, collect
@@ -18,7 +20,8 @@ from model.fitting.examples import Unseen, every_mention
 from model.fitting.fit import FitReport, learn, save, untrained
 from model.fitting.interactions import fit_interactions
 from model.fitting.linking import SPEAKS_AGAINST, SPEAKS_FOR
-from model.fitting.logit import Choices
+from model.fitting.logit import Choices, fit_choices
+from model.fitting.pages import PageCounts, page_of
 from model.link_evidence import LINK_FEATURES
 from model.linker import Linker
 from model.mentions import FEATURES
@@ -65,8 +68,20 @@ def fitted(
     counted: frozenset[str] = frozenset(),
 ) -> FitReport:
     whole = documents if exhaustive is None else exhaustive
-    collected = collect(linker, documents, documents, whole, counted, seed, lambda _step, _done, _total: None)
-    return learn(linker, collected, "trial", seed)
+    return learn(linker, collected_from(linker, documents, whole, counted, seed), "trial", seed)
+
+
+def collected_from(
+    linker: Linker,
+    documents: list[LabelledDocument] = DOCUMENTS,
+    exhaustive: list[LabelledDocument] = DOCUMENTS,
+    counted: frozenset[str] = frozenset(),
+    seed: int = 0,
+    **more: Any,
+) -> Collected:
+    pages = PageCounts(linker.source, linker.store, {page_of(d.id) for d in (*documents, *exhaustive)})
+    pages.add(documents)
+    return collect(linker, documents, pages, exhaustive, counted, seed, lambda _step, _done, _total: None, **more)
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +143,7 @@ def test_links_that_were_counted_teach_detection_too(untrained_linker: Linker) -
 
 def test_links_that_were_counted_teach_when_to_answer_too(untrained_linker: Linker) -> None:
     def learned(unseen: Unseen) -> FitReport:
-        collected = collect(
-            untrained_linker,
-            DOCUMENTS,
-            DOCUMENTS,
-            DOCUMENTS[:8],
-            frozenset({"wiki"}),
-            0,
-            lambda _step, _done, _total: None,
-            unseen,
-        )
+        collected = collected_from(untrained_linker, DOCUMENTS, DOCUMENTS[:8], frozenset({"wiki"}), unseen=unseen)
         assert {document.id for document in collected.partial} == {d.id for d in DOCUMENTS if all(unseen(d))}
         return learn(untrained_linker, collected, "trial", 0)
 
@@ -190,12 +196,7 @@ def test_names_are_made_ambiguous_before_ranking_is_learned(untrained_linker: Li
         seen.append(document.id)
         return replace(document, text=document.text.lower())
 
-    def collected(**more: Any) -> Collected:
-        return collect(
-            untrained_linker, DOCUMENTS, DOCUMENTS, DOCUMENTS, frozenset(), 0, lambda _step, _done, _total: None, **more
-        )
-
-    plain, lowered = collected(), collected(shortened=shortened)
+    plain, lowered = collected_from(untrained_linker), collected_from(untrained_linker, shortened=shortened)
     held_out = {example.document for example in plain.held_out}
     assert held_out
     assert seen == [document.id for document in DOCUMENTS if document.id not in held_out]
@@ -206,9 +207,7 @@ def test_names_are_made_ambiguous_before_ranking_is_learned(untrained_linker: Li
 
 
 def test_every_feature_that_is_left_out_gets_no_weight(untrained_linker: Linker, report: FitReport) -> None:
-    collected = collect(
-        untrained_linker, DOCUMENTS, DOCUMENTS, DOCUMENTS, frozenset(), 0, lambda _step, _done, _total: None
-    )
+    collected = collected_from(untrained_linker)
     assert learn(untrained_linker, collected, "trial", 0).weights == report.weights
     left_out = {*GROUPS["types"], *GROUPS["popularity"]}
     weights = learn(untrained_linker, collected, "trial", 0, ["types", "popularity"]).weights
@@ -224,17 +223,57 @@ def test_every_feature_that_is_left_out_gets_no_weight(untrained_linker: Linker,
 
 def test_hidden_units_do_not_see_what_is_left_out() -> None:
     random = np.random.default_rng(0)
-    count = 2_000  # from here on there are hidden units
+    count, split = 2_000, len(CANDIDATE_FEATURES)  # from here on there are hidden units
     values = np.zeros((3 * count, len(FEATURES_OF_CHOICES)))
-    values[:, : len(CANDIDATE_FEATURES)] = random.normal(size=(3 * count, len(CANDIDATE_FEATURES)))
-    values[:, columns(["relations"])] = 0
-    groups = np.repeat(np.arange(count), 3)
-    choices = Choices(values, groups, np.arange(count) * 3 + random.integers(0, 3, count), np.ones(count))
-    units = fit_interactions(choices, np.zeros(values.shape[1]), len(CANDIDATE_FEATURES), columns(["relations"]), 0)
-    assert len(units) == 32
-    weights = np.array([unit.weights for unit in units])
-    assert not weights[:, columns(["relations"])].any()
-    assert weights[:, columns(["types"])].all()
+    values[:, :split] = random.normal(size=(3 * count, split))
+    values[2::3, :split], values[2::3, split:] = 0, random.normal(size=(count, len(NIL_FEATURES)))
+    left_out = [columns(["meaning"], names) for names in (CANDIDATE_FEATURES, NIL_FEATURES)]
+    chosen = np.arange(count) * 3 + random.integers(0, 3, count)
+    choices = Choices(values, np.repeat(np.arange(count), 3), chosen, np.ones(count))
+    units, nil_units = fit_interactions(choices, np.zeros(values.shape[1]), *left_out, 0)
+    assert (len(units), len(nil_units)) == (64, 16)
+    weights, nil_weights = (np.array([unit.weights for unit in found]) for found in (units, nil_units))
+    assert (weights.shape[1], nil_weights.shape[1]) == (len(CANDIDATE_SEEN), len(NIL_SEEN))
+    for seen, unseen in ((weights[:, :split], left_out[0]), (weights[:, split:], left_out[0])):
+        assert not seen[:, unseen].any()
+        assert seen[:, columns(["types"])].all()
+    assert not nil_weights[:, :-split][:, left_out[1]].any()
+    assert not nil_weights[:, -split:][:, left_out[0]].any()
+    assert nil_weights[:, :-split][:, columns(["popularity"], NIL_FEATURES)].all()
+
+
+def test_hidden_units_learn_what_depends_on_the_other_candidates() -> None:
+    """A candidate is right if it is the popular one of two, but only where the two are close in everything else."""
+    random = np.random.default_rng(0)
+    count, split = 6_000, len(CANDIDATE_FEATURES)
+    prior, usage = CANDIDATE_FEATURES.index("prior"), CANDIDATE_FEATURES.index("usage")
+    values = np.zeros((3 * count, len(FEATURES_OF_CHOICES)))
+    values[:, [prior, usage]] = random.normal(size=(3 * count, 2))
+    values[2::3] = 0
+    apart = values[0::3] - values[1::3]
+    first = np.where(np.abs(apart[:, usage]) > 1, apart[:, usage], apart[:, prior]) > 0
+    groups, chosen = np.repeat(np.arange(count), 3), np.arange(count) * 3 + ~first
+    choices = Choices(values, groups, chosen, np.ones(count))
+    linear = fit_choices(choices)
+    units, nil_units = fit_interactions(choices, linear, [], [], 0)
+    weights = untrained() | {
+        "candidate": dict(zip(CANDIDATE_FEATURES, linear[:split].tolist(), strict=True)),
+        "nil": dict.fromkeys(NIL_FEATURES, 0.0) | {"nil": -50.0},
+    }
+    with_units = {
+        "together": [unit.named(CANDIDATE_SEEN) for unit in units],
+        "nil_together": [unit.named(NIL_SEEN) for unit in nil_units],
+    }
+    candidates = np.delete(values, np.s_[2::3], axis=0)[:, :split].astype(np.float32)
+    table = FeatureTable(candidates, np.zeros((count, len(NIL_FEATURES)), np.float32))
+    of_mention = SimpleNamespace(mention=np.repeat(np.arange(count, dtype=np.int32), 2))
+
+    def right(weights: dict[str, object]) -> float:
+        raw = FeatureScorer(weights).score(of_mention, table).raw  # type: ignore[arg-type]
+        return float(((raw[0::2] > raw[1::2]) == first).mean())
+
+    assert right(weights) < 0.9
+    assert right(weights | with_units) > 0.95
 
 
 def test_groups_name_features_that_exist_and_share_none() -> None:

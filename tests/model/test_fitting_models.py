@@ -12,7 +12,7 @@ from scipy.optimize import check_grad
 from model.fitting import logit
 from model.fitting.logit import Choices, fit_binary, fit_choices
 from model.fitting.regression import Regression, fit_regression
-from model.hidden_units import HiddenUnit
+from model.hidden_units import HiddenUnit, HiddenUnits
 
 Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -112,6 +112,9 @@ def test_a_feature_that_never_changes_is_left_at_zero() -> None:
     assert found[3] == pytest.approx(0.0, abs=1e-6)
 
 
+NAMES = ("first", "second", "constant")
+
+
 def either(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of two features and a constant, of which just one is to be set: no weighted sum tells that."""
     random = np.random.default_rng(0)
@@ -123,9 +126,10 @@ def test_hidden_units_tell_what_no_sum_tells() -> None:
     values, labels = either(4_000)
     regression = fit_regression(values, labels, np.ones(len(labels)), seed=0)
     assert len(regression.units) == 16
-    assert ((regression.probabilities(values) > 0.5) == labels).all()
-    alone = Regression(regression.weights, [])
-    assert ((alone.probabilities(values) > 0.5) == labels).mean() < 0.8
+    linear = values @ regression.weights
+    together = HiddenUnits(regression.named(NAMES, "xor"), "xor_together", NAMES).sums(values.astype(np.float32))
+    assert ((linear + together > 0) == labels).all()
+    assert ((linear > 0) == labels).mean() < 0.8
 
 
 def test_few_rows_that_count_have_no_hidden_units() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from model import mentions
+from model.comparison import CANDIDATE_SEEN, NIL_SEEN
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
 from model.linker import Linker
 from model.scorer import (
@@ -38,20 +40,33 @@ def test_contributions_sum_to_the_score(scorer: FeatureScorer) -> None:
     random = np.random.default_rng(0)
     table = FeatureTable(
         random.normal(size=(5, len(CANDIDATE_FEATURES))).astype(np.float32),
-        random.normal(size=(2, len(NIL_FEATURES))).astype(np.float32),
+        random.normal(size=(3, len(NIL_FEATURES))).astype(np.float32),
     )
-    scores = scorer.score(None, table)  # type: ignore[arg-type]
+    mention = np.array([0, 0, 0, 2, 2], dtype=np.int32)  # mention 1 has no candidates
+    scores = scorer.score(SimpleNamespace(mention=mention), table)  # type: ignore[arg-type]
     assert scores.contributions is not None
     np.testing.assert_allclose(scores.contributions.sum(axis=1), scores.raw, rtol=1e-5)
     weights = np.array([SHIPPED["candidate"][name] for name in CANDIDATE_FEATURES])
-    together = np.zeros(5)
-    for unit in SHIPPED["together"]:
-        inner = np.array([unit["weights"][name] for name in CANDIDATE_FEATURES])
-        together += unit["outer"] * np.maximum(table.candidates @ inner + unit["bias"], 0)
+    linear = table.candidates @ weights
+    expected = np.zeros((3, len(CANDIDATE_FEATURES)))
+    for which in (0, 2):
+        own = mention == which
+        expected[which] = np.average(table.candidates[own], axis=0, weights=np.exp(linear[own] - linear[own].max()))
+    seen = np.concatenate([table.candidates, table.candidates - expected[mention]], axis=1)
     assert scores.names == (*CANDIDATE_FEATURES, "together")
-    np.testing.assert_allclose(scores.raw, table.candidates @ weights + together, rtol=1e-4, atol=1e-3)
-    nil = np.array([SHIPPED["nil"][name] for name in NIL_FEATURES])
-    np.testing.assert_allclose(scores.nil, table.nil @ nil, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scores.raw, linear + said("together", CANDIDATE_SEEN, seen), rtol=1e-4, atol=1e-3)
+    nil = table.nil @ np.array([SHIPPED["nil"][name] for name in NIL_FEATURES])
+    nil_seen = np.concatenate([table.nil, expected], axis=1)
+    np.testing.assert_allclose(scores.nil, nil + said("nil_together", NIL_SEEN, nil_seen), rtol=1e-4, atol=1e-3)
+
+
+def said(part: str, names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
+    """Return what the shipped hidden units of a part add to rows of features."""
+    total = np.zeros(len(values))
+    for unit in SHIPPED[part]:
+        inner = np.array([unit["weights"][name] for name in names])
+        total += unit["outer"] * np.maximum(values @ inner + unit["bias"], 0)
+    return total
 
 
 def test_answers_show_contributions_that_sum_to_their_scores(starter_linker: Linker) -> None:
