@@ -12,7 +12,7 @@ JORDAN = "Jordan borders Iraq, Syria and Israel; its capital is Amman."
 BULLS = "Jordan won six titles with the Chicago Bulls."
 MERCURY = "Mercury is closer to the Sun than Venus."
 PAYLOAD_VERSION = "minilm-53aa5117-37ed1128-int8-p1"
-MODEL_VERSION = f"features-6+{PAYLOAD_VERSION}"
+MODEL_VERSION = f"features-7+{PAYLOAD_VERSION}"
 KB_VERSION = 4721
 
 Example = dict[str, Any]
@@ -73,24 +73,24 @@ MENTION: Example = {
     "start": 0,
     "end": 7,
     "text": "Lincoln",
-    "mention_score": 0.984569,
+    "mention_score": 0.975901,
     "entity": CITY_BRIEF,
-    "confidence": 0.656019,
-    "nil_probability": 0.358996,
+    "confidence": 0.773514,
+    "nil_probability": 0.528265,
     "candidates": [
         CITY
         | {
-            "score": 18.156967,
-            "confidence": 0.678626,
+            "score": 16.207027,
+            "confidence": 0.507414,
             "found_by": ["alias", "dense"],
-            "features": {"meaning": 13.0485, "description_window": 2.2078, "together": 1.3312, "log_prior": -0.7143},
+            "features": {"meaning": 12.6554, "description_window": 2.0852, "title_mention": -1.1565},
         },
         NEIGHBOUR
         | {
-            "score": 13.93119,
-            "confidence": 0.012656,
+            "score": 11.468338,
+            "confidence": 0.007282,
             "found_by": ["dense"],
-            "features": {"meaning": 11.0434, "only_by_meaning": -2.5409, "never_linked_so": 2.4618, "log_prior": -2.24},
+            "features": {"meaning": 10.5492, "only_by_meaning": -2.5007, "never_linked_so": 2.3156},
         },
     ],
 }

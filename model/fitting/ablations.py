@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, FeatureTable
@@ -52,3 +52,13 @@ def blank(example: Example, groups: Collection[str]) -> Example:
     values[:, columns(groups)] = 0
     nil[:, columns(groups, NIL_FEATURES)] = 0
     return replace(example, values=FeatureTable(values, nil))
+
+
+def unencoded(examples: Sequence[Example]) -> list[Example]:
+    """Return examples as they would look where nobody encoded links, so that what learns from both does without that.
+
+    Where nobody did, there are none: they would be the same once more.
+    """
+    known = CANDIDATE_FEATURES.index("usage_known")
+    encoded = any(example.values.candidates[:, known].any() for example in examples)
+    return [blank(example, ["usage"]) for example in examples] if encoded else []

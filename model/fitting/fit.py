@@ -12,7 +12,7 @@ import orjson
 from model import mentions
 from model.comparison import CANDIDATE_SEEN, NIL_SEEN
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES
-from model.fitting.ablations import HIDDEN_UNITS, blank, columns
+from model.fitting.ablations import HIDDEN_UNITS, blank, columns, unencoded
 from model.fitting.collecting import Collected, FitError
 from model.fitting.examples import Example
 from model.fitting.interactions import fit_interactions
@@ -25,7 +25,6 @@ from model.linker import Linker
 from model.protocols import FloatArray
 from model.scorer import FeatureScorer, probabilities
 
-UNENCODED = 0.33  # share of the examples that are there once more as they would look where nobody encoded links
 LOST_TO_NIL = 0.01  # share of right answers that may be given up for NIL
 # Wikipedia links a name once, so its links are hardly ever short forms of a name before; that they mean something else
 # then holds for links only.
@@ -81,7 +80,7 @@ def learn(linker: Linker, collected: Collected, version: str, seed: int, without
     """
     parts = (collected.kept, collected.marked, collected.held_out)
     kept, marked, held_out = ([blank(example, without) for example in part] for part in parts)
-    ranking = _fit_ranking([*kept, *marked, *_unencoded([*kept, *marked], seed)], seed, without)
+    ranking = _fit_ranking([*kept, *marked, *unencoded([*kept, *marked])], seed, without)
     weights = untrained() | {"version": version} | ranking | collected.detection.named(mentions.FEATURES, "mention")
     calibration, accuracy, error = _calibrate(held_out, FeatureScorer(weights))
     weights["calibration"] = {**calibration, "threshold": 0.0}
@@ -99,15 +98,6 @@ def learn(linker: Linker, collected: Collected, version: str, seed: int, without
         detection_f1=linking.f1,
         weights=weights,
     )
-
-
-def _unencoded(made: Sequence[Example], seed: int) -> list[Example]:
-    """Return some examples as they would look where nobody encoded links, so that the weights do without that, too."""
-    usage = CANDIDATE_FEATURES.index("usage_known")
-    if not any(example.values.candidates[:, usage].any() for example in made):
-        return []
-    random = np.random.default_rng(seed)
-    return [blank(example, ["usage"]) for example in made if random.random() < UNENCODED]
 
 
 def save(weights: dict[str, object], path: Path) -> None:

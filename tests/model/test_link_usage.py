@@ -10,7 +10,7 @@ import pytest
 
 from model.evaluation import GoldMention, LabelledDocument
 from model.features import CANDIDATE_FEATURES, NIL_FEATURES, compute
-from model.fitting.ablations import blank
+from model.fitting.ablations import unencoded
 from model.fitting.examples import examples
 from model.fitting.pages import PageCounts
 from model.fitting.usage import LinkEncoder, UsageSums, encode_links, links_of
@@ -117,12 +117,19 @@ def test_features_compare_the_mention_with_the_links(used_linker: Linker) -> Non
     assert computed.nil[0, NIL_FEATURES.index("nil_best_usage")] == column.max() > 0
 
 
-def test_without_usage_its_features_are_zero(tiny_linker: Linker) -> None:
-    counts = PageCounts(tiny_linker.source, tiny_linker.store, {"Troy"})
-    (made,) = examples(tiny_linker, [ON_TROY], counts, 0)
-    emptied = blank(made, ["usage"])
-    np.testing.assert_array_equal(emptied.values.candidates, made.values.candidates)
-    np.testing.assert_array_equal(emptied.values.nil, made.values.nil)
+def test_what_is_learned_from_is_there_without_usage_too(used_linker: Linker, tiny_linker: Linker) -> None:
+    seen, bare = (
+        list(examples(linker, DOCUMENTS, PageCounts(linker.source, linker.store, {"Troy", "France", "Seine"}), 0))
+        for linker in (used_linker, tiny_linker)
+    )
+    copies = unencoded(seen)
+    assert len(copies) == len(seen) == 3
+    for copy, before, without in zip(copies, seen, bare, strict=True):
+        assert not np.array_equal(before.values.candidates, without.values.candidates)
+        np.testing.assert_array_equal(copy.values.candidates, without.values.candidates)
+        np.testing.assert_array_equal(copy.values.nil, without.values.nil)
+        np.testing.assert_array_equal(copy.gold, before.gold)
+    assert unencoded(bare) == []
 
 
 def test_the_pages_own_links_are_taken_off(used_linker: Linker, encoder: LinkEncoder) -> None:
