@@ -62,17 +62,17 @@ class PageCounts:
             progress("links", min(start + BLOCK, len(chosen)), len(chosen))
 
     def _add_usage(self, documents: Sequence[LabelledDocument], encoder: LinkEncoder) -> None:
-        links = [(number, link) for number, document in enumerate(documents) for link in links_of(document)]
-        named = {str(link.entity): self._store.ordinal(str(link.entity)) for _, link in links}
-        ordinals = np.array(sorted({ordinal for ordinal in named.values() if ordinal is not None}), dtype=np.int32)
-        used = set(ordinals[self._store.usage(ordinals)[1] > 0].tolist())
-        links = [(number, link) for number, link in links if named[str(link.entity)] in used]
+        every = [(number, link) for number, document in enumerate(documents) for link in links_of(document)]
+        entities = sorted({str(link.entity) for _, link in every})
+        named = {key: ordinal for key in entities if (ordinal := self._store.ordinal(key)) is not None}
+        _, known = self._store.usage(np.array(list(named.values()), dtype=np.int32))
+        used = {key: ordinal for (key, ordinal), links in zip(named.items(), known.tolist(), strict=True) if links}
+        links = [(number, link) for number, link in every if link.entity in used]
         vectors = encoder.vectors([document.text for document in documents], links).astype(np.float32)
         for (number, link), vector in zip(links, vectors, strict=True):
             own = self._usage[page_of(documents[number].id)]
-            ordinal = named[str(link.entity)] or 0
-            total, count = own.get(ordinal, (0.0, 0))
-            own[ordinal] = (np.asarray(total + vector, dtype=np.float32), count + 1)
+            total, count = own.get(used[str(link.entity)], (np.zeros_like(vector), 0))
+            own[used[str(link.entity)]] = (total + vector, count + 1)
 
     def without(self, page: str) -> Discounter:
         """Return what the KB would say without this page."""

@@ -275,6 +275,18 @@ def test_encoded_links_want_a_new_snapshot_and_are_there_for_what_changes(world:
     world.assert_usage_as_fresh(IDS[2:3])
 
 
+def test_links_that_another_model_encoded_are_left_out_and_told_of(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_usage(world.kb, "another-model", IDS[:3])
+    fresh = world.fresh()
+    assert "Links were encoded with another-model" in capsys.readouterr().err
+    assert entity_facts(fresh, IDS[:1])[IDS[0]]["usage_links"] == [0]
+    put_usage(world.kb, world.payloads.model_version, IDS[:3])
+    assert entity_facts(world.fresh(), IDS[:1])[IDS[0]]["usage_links"] == [1]
+    assert capsys.readouterr().err == ""
+
+
 def test_a_merged_entity_is_written_about_as_both_were(world: World) -> None:
     first, second = IDS[4], IDS[10]
     assert [entity_facts(world.index.search, [key])[key]["usage_links"] for key in (first, second)] == [[2], [4]]
