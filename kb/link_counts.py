@@ -73,7 +73,7 @@ def add_link_counts(
     _note(session, namespace, mark, again=again)
     done = {"links": 0, "entities": 0, "new_aliases": 0, "unusable": 0}
     total = sum(sum(names.values()) for names in counts.values())
-    ids = sorted(filter(_storable, counts))
+    ids = sorted(filter(storable, counts))
     known = 0
     for start in range(0, len(ids), BATCH):
         staged = []
@@ -102,10 +102,11 @@ def _counted(record: EntityRecord, names: Counter[str]) -> EntityRecord:
 
 
 def _usable(name: str) -> bool:
-    return bool(name) and _storable(name) and _fits(name)
+    return bool(name) and storable(name) and _fits(name)
 
 
-def _storable(text_: str) -> bool:
+def storable(text_: str) -> bool:
+    """Tell whether the database can hold these characters."""
     return "\x00" not in text_ and encodable(text_)
 
 

@@ -14,7 +14,7 @@ from app.terminal import CommandError, NamespaceOption, command_settings, print_
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy import Engine
 
 DOCUMENTS_HELP = "Documents (.jsonl or .jsonl.gz) with their links."
 BLOCK = 500  # documents encoded between two reports of progress
@@ -82,14 +82,16 @@ def encode_links(
     links = usage.LinkEncoder(encoder, encodings(settings))
     sums = usage.UsageSums()
     unknown = done = 0
-    with open_database(settings) as engine, step_bars() as progress, Session(engine) as session:
+    with open_database(settings) as engine, step_bars() as progress:
         reading = read_labelled(documents, source)
         while block := list(islice(reading, BLOCK)):
-            unknown += usage.encode_links(block, links, _entity_of(session, settings.namespace), sums)
-            session.rollback()  # no transaction stays open while links are encoded
+            unknown += usage.encode_links(block, links, _entity_of(engine, settings.namespace), sums)
             progress("documents", done := done + len(block), total)
         ids, counts, means = sums.means()
-        with session.begin():
+        if not ids:
+            detail = f"None of {unknown:,} links leads to an entity of the knowledge base {settings.namespace}"
+            raise CommandError(detail, "check the documents and --namespace; what was encoded before stays")
+        with Session(engine) as session, session.begin():
             replace_usage(session, settings.namespace, payload_version(encoder), Usage(ids, counts, means))
     typer.echo(
         f"Encoded {sums.links:,} links to {len(ids):,} entities. Build the index again to use them:"
@@ -99,14 +101,19 @@ def encode_links(
         print_error("warning", f"{unknown:,} links lead to entities that are not here", "yellow")
 
 
-def _entity_of(session: Session, namespace: str) -> Callable[[Sequence[str]], dict[str, str]]:
+def _entity_of(engine: Engine, namespace: str) -> Callable[[Sequence[str]], dict[str, str]]:
     """Return what finds the entities to which ids lead."""
+    from sqlalchemy.orm import Session
+
+    from kb.link_counts import storable
     from kb.lookups import entity_labels
     from kb.redirects import resolve_redirects
 
     def found(ids: Sequence[str]) -> dict[str, str]:
-        ends = {key: key for key in ids} | resolve_redirects(session, namespace, ids)
-        there = entity_labels(session, namespace, sorted(set(ends.values())))
+        possible = [key for key in ids if storable(key)]
+        with Session(engine) as session:
+            ends = {key: key for key in possible} | resolve_redirects(session, namespace, possible)
+            there = entity_labels(session, namespace, sorted(set(ends.values())))
         return {key: end for key, end in ends.items() if end in there}
 
     return found

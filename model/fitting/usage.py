@@ -69,11 +69,7 @@ class LinkEncoder:
 
 
 class UsageSums:
-    """Sums of links' vectors by entity.
-
-    Attributes:
-        links: how many links were added.
-    """
+    """Sums of links' vectors by entity."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}

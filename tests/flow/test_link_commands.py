@@ -47,7 +47,7 @@ def link(sentence: str, entity: str, source: str) -> dict[str, object]:
 def documents(tmp_path: Path) -> Path:
     file = tmp_path / "documents.jsonl"
     rows = [link(sentence, entity, "said") for entity, sentences in SAID.items() for sentence in sentences]
-    rows.append(link("{} is somewhere else.", "Nowhere", "lost"))
+    rows += [link("{} is not here.", "Nowhere", "lost"), link("{} is not there.", "No\0where", "lost")]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return file
 
@@ -73,7 +73,7 @@ def test_entities_that_nothing_else_tells_apart_are_told_apart_by_how_they_are_w
     done = run(starter_home, "encode-links", str(documents), "--namespace", "quolls")
     assert done.returncode == 0, done.stderr
     assert "Encoded 8 links to 2 entities. Build the index again to use them" in done.stdout
-    assert "1 links lead to entities that are not here" in done.stderr
+    assert "2 links lead to entities that are not here" in done.stderr
     assert run(starter_home, "index", "build", "--namespace", "quolls").returncode == 0
     assert answers(starter_service) == list(ASKED)
 
@@ -88,7 +88,7 @@ def test_a_broken_line_is_named_and_nothing_is_changed(
     before = run(starter_home, "kb", "stats", "--json").stdout
     done = run(starter_home, command, str(broken))
     assert done.returncode == 2
-    assert "line 10" in done.stderr
+    assert "line 11" in done.stderr
     assert run(starter_home, "kb", "stats", "--json").stdout == before
 
 
@@ -97,3 +97,13 @@ def test_no_documents_are_no_corpus(starter_home: Path, documents: Path) -> None
     done = run(starter_home, "encode-links", str(documents), "--source", "news")
     assert done.returncode == 2
     assert done.stderr == "error: There are no documents to read\nremedy: check the files and --source\n"
+
+
+@pytest.mark.usefixtures("starter_service")
+def test_links_that_lead_nowhere_take_nothing_away(starter_home: Path, documents: Path) -> None:
+    before = run(starter_home, "kb", "stats", "--json").stdout
+    done = run(starter_home, "encode-links", str(documents), "--source", "lost")
+    assert done.returncode == 2
+    assert "None of 2 links leads to an entity of the knowledge base default" in done.stderr
+    assert "what was encoded before stays" in done.stderr
+    assert run(starter_home, "kb", "stats", "--json").stdout == before
