@@ -60,7 +60,7 @@ def test_link_shows_text_entity_description_and_confidence(run: Run, starter_ser
         TEXT,
         "capital of France, on the Seine",
         "Candidates of Paris (0 to 5)",
-        "log_prior\u00a0",
+        "meaning\u00a0",
         f"kb_version {starter_service.kb_version}",
     ):
         assert expected in out
