@@ -74,7 +74,7 @@ class Linker:
         self, documents: Sequence[Document]
     ) -> Iterator[tuple[list[Document], list[windows.EncodedText | None]]]:
         """Yield batches of documents with their vectors; the next batch is encoded while one is being linked."""
-        batches = list(_batches(documents))
+        batches = list(windows.in_batches(documents, lambda document: len(document.text), BATCH_CHARACTERS))
         if len(batches) < 2:
             for batch in batches:
                 yield batch, self.encode(batch)
@@ -174,16 +174,3 @@ def _empty_links(document: Document) -> Iterator[Link]:
     """Answer NIL for given mentions of a text in which the encoder finds no wordpiece."""
     for span in document.mentions or ():
         yield Link(span.start, span.end, document.text[span.start : span.end], 1.0, None, 1.0, 1.0)
-
-
-def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        if batch and size + len(document.text) > BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-        batch.append(document)
-        size += len(document.text)
-    if batch:
-        yield batch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ PARAGRAPH_END = re.compile(r"""[.!?…]["'”’)\]]*[^\S\n]*\n\s*|\n\s*\n\s*"""
 SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]]*\s+|\n+""")
 
 IntArray = npt.NDArray[np.int32]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,20 @@ class EncodedText:
     window_vectors: FloatArray
     seen_from: IntArray
     seen_to: IntArray
+
+
+def in_batches(items: Sequence[Item], characters: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
+    """Yield items, in order, in batches of at most so many characters; one with more is a batch by itself."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        if batch and size + characters(item) > most:
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += characters(item)
+    if batch:
+        yield batch
 
 
 def encode(encoder: Encoder, texts: Sequence[str]) -> list[EncodedText | None]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from model.evaluation.corpus import LabelledDocument
-from model.fitting.usage import LinkEncoder, links_of
+from model.fitting.usage import LinkEncoder, placed_links
 from model.protocols import CandidateSource, EntityStore, FloatArray, IntArray
 
 COUNTED_KINDS = frozenset({"anchor", "table"})
@@ -62,7 +62,7 @@ class PageCounts:
             progress("links", min(start + BLOCK, len(chosen)), len(chosen))
 
     def _add_usage(self, documents: Sequence[LabelledDocument], encoder: LinkEncoder) -> None:
-        every = [(number, link) for number, document in enumerate(documents) for link in links_of(document)]
+        every = placed_links(documents)
         entities = sorted({str(link.entity) for _, link in every})
         named = {key: ordinal for key in entities if (ordinal := self._store.ordinal(key)) is not None}
         _, known = self._store.usage(np.array(list(named.values()), dtype=np.int32))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,11 @@ NOT_USAGE = NEUTRAL_KINDS | {"weak"}  # what a rule found says what the rule say
 def links_of(document: LabelledDocument) -> list[GoldMention]:
     """Return the mentions that somebody linked to an entity."""
     return [mention for mention in document.mentions if mention.entity is not None and mention.kind not in NOT_USAGE]
+
+
+def placed_links(documents: Sequence[LabelledDocument]) -> list[tuple[int, GoldMention]]:
+    """Return the links of documents, each with the number of its document."""
+    return [(number, link) for number, document in enumerate(documents) for link in links_of(document)]
 
 
 class LinkEncoder:
@@ -56,7 +61,7 @@ class LinkEncoder:
         for row, (text, _) in enumerate(links):
             of_text.setdefault(text, []).append(row)
         result = np.zeros((len(links), HIDDEN_SIZE), dtype=np.float32)
-        for batch in _batches(texts, list(of_text)):
+        for batch in windows.in_batches(list(of_text), lambda number: len(texts[number]), BATCH_CHARACTERS):
             encoded = windows.encode(self._encoder, [texts[number] for number in batch])
             found = [(of_text[number], each) for number, each in zip(batch, encoded, strict=True) if each is not None]
             if found:
@@ -117,22 +122,9 @@ def encode_links(
     Raises:
         OSError: the disk is full.
     """
-    links = [(number, link) for number, document in enumerate(documents) for link in links_of(document)]
+    links = placed_links(documents)
     ends = entity_of(sorted({str(link.entity) for _, link in links}))
     known = [(number, link) for number, link in links if link.entity in ends]
     vectors = encoder.vectors([document.text for document in documents], known)
     sums.add([ends[str(link.entity)] for _, link in known], vectors)
     return len(links) - len(known)
-
-
-def _batches(texts: Sequence[str], numbers: Sequence[int]) -> Iterator[list[int]]:
-    batch: list[int] = []
-    size = 0
-    for number in numbers:
-        if batch and size + len(texts[number]) > BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-        batch.append(number)
-        size += len(texts[number])
-    if batch:
-        yield batch
